@@ -1,0 +1,30 @@
+"The chapters run only when asked for; plots never open a window"
+
+import os
+
+import pytest
+
+os.environ['MPLBACKEND'] = 'Agg' # before anything imports matplotlib
+
+
+def pytest_addoption(parser):
+    parser.addoption('--chapters', action='store_true', default=os.environ.get('TLVS_CHAPTERS', '') not in ('', '0'),
+                     help='also run the tutorial notebooks (as does TLVS_CHAPTERS=1)')
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption('chapters') or config.option.markexpr: return
+    chapters = [o for o in items if o.get_closest_marker('chapters')]
+    config.hook.pytest_deselected(items=chapters)
+    items[:] = [o for o in items if o not in chapters]
+
+
+@pytest.fixture(autouse=True)
+def plots_stay_off_screen():
+    "Leave no figure open, and the backend as it was (a notebook's test sets its own)"
+    yield
+    import sys
+    if 'matplotlib.pyplot' not in sys.modules: return
+    import matplotlib.pyplot as plt
+    plt.close('all')
+    plt.switch_backend('Agg')

@@ -1,0 +1,53 @@
+"Every notebook runs from top to bottom, is clean, and the README is what index.ipynb gives"
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import notebooks as docs_notebooks
+import pytest
+from fastcore.ansi import strip_ansi
+from fastcore.nbio import nb2str
+from nbdev.clean import clean_nb
+from nbdev.test import test_nb as run_nb # pytest would take the name test_nb for a test
+
+ROOT = Path(__file__).resolve().parent.parent
+ALL = docs_notebooks.find_notebooks()
+CHAPTERS = [o for o in ALL if o.parent.name == 'tutorials']
+OTHERS = [o for o in ALL if o not in CHAPTERS]
+
+
+def name_of(path): return path.relative_to(ROOT/'nbs').as_posix()
+
+
+def check_runs(path, capfd):
+    "Fail with the notebook's own traceback if one of its cells fails"
+    interrupt, folder = signal.getsignal(signal.SIGINT), os.getcwd()
+    try: passed, _ = run_nb(path, skip_flags=['notest'], profile=False, cell_timeout=300)
+    finally: # test_nb sets a handler of its own; a notebook may change the folder
+        signal.signal(signal.SIGINT, interrupt)
+        os.chdir(folder)
+    if not passed: pytest.fail(f'{name_of(path)}: a cell fails\n{strip_ansi(capfd.readouterr().err)}', pytrace=False)
+
+
+@pytest.mark.parametrize('path', OTHERS, ids=name_of)
+def test_notebook_runs(path, capfd): check_runs(path, capfd)
+
+
+@pytest.mark.chapters
+@pytest.mark.parametrize('path', CHAPTERS, ids=name_of)
+def test_chapter_runs(path, capfd): check_runs(path, capfd)
+
+
+@pytest.mark.parametrize('path', ALL, ids=name_of)
+def test_notebook_is_clean(path):
+    text = path.read_text(encoding='utf-8')
+    nb = json.loads(text)
+    clean_nb(nb)
+    if nb2str(nb) != text: pytest.fail(f'{name_of(path)} is not clean: run nbdev-clean', pytrace=False)
+
+
+def test_readme_is_up_to_date():
+    changed = docs_notebooks.readme(check=True)
+    if changed: pytest.fail(f"{', '.join(changed)}: not what nbs/index.ipynb gives; run: python docs/notebooks.py readme", pytrace=False)
