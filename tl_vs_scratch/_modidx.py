@@ -54,6 +54,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                  'tl_vs_scratch/costs.py'),
                                      'tl_vs_scratch.costs.CostMeter.__init__': ( 'api/costs.html#costmeter.__init__',
                                                                                  'tl_vs_scratch/costs.py'),
+                                     'tl_vs_scratch.costs.CostMeter._stop_counting': ( 'api/costs.html#costmeter._stop_counting',
+                                                                                       'tl_vs_scratch/costs.py'),
                                      'tl_vs_scratch.costs.CostMeter.after_batch': ( 'api/costs.html#costmeter.after_batch',
                                                                                     'tl_vs_scratch/costs.py'),
                                      'tl_vs_scratch.costs.CostMeter.after_fit': ( 'api/costs.html#costmeter.after_fit',

@@ -57,7 +57,7 @@ def _conv_backward_flops(grad_out_shape, x_shape, w_shape, _bias, _stride, _padd
 
 def _flop_counter(): return FlopCounterMode(display=False, custom_mapping={torch.ops.aten.convolution_backward: _conv_backward_flops})
 
-# %% ../nbs/api/05_costs.ipynb #a184e4e7
+# %% ../nbs/api/05_costs.ipynb #6a520d02
 class CostMeter(Callback):
     "Measures every fit it is a callback of, and every `with` block; adds up"
     order = 70
@@ -79,8 +79,11 @@ class CostMeter(Callback):
         self._depth += 1
         return self
     def __exit__(self, *exc):
+        if self._depth == 0: return # a failed block inside has closed it
         self._depth -= 1
-        if self._depth: return
+        if self._depth and exc[0] is None: return
+        self._depth = 0
+        self._stop_counting() # a batch failed
         self.seconds, self._since = self.elapsed, None
         self._memory.__exit__(*exc)
         self.peak_memory_mb = max(self.peak_memory_mb, self._memory.peak_mb)
@@ -94,7 +97,11 @@ class CostMeter(Callback):
         finally: self._since = time.perf_counter() if running else None
 
     def before_fit(self): self._flops_per_step = {}; self.__enter__()
-    def after_fit(self): self.__exit__()
+    def after_fit(self): self.__exit__(None, None, None)
+    def _stop_counting(self):
+        if self._counter is None: return
+        self._counter.__exit__(None, None, None)
+        self._flops_per_step[self._trainable], self._counter = self._counter.get_total_flops(), None
     def before_batch(self):
         if not self.training: return
         self._trainable = sum(p.numel() for p in self.learn.model.parameters() if p.requires_grad)
@@ -102,9 +109,7 @@ class CostMeter(Callback):
     def after_step(self):
         self.steps += 1
         self.trainable_params = max(self.trainable_params, self._trainable)
-    def after_batch(self): # also where the batch failed
+    def after_batch(self):
         if not self.training: return
-        if self._counter is not None:
-            self._counter.__exit__(None, None, None)
-            self._flops_per_step[self._trainable], self._counter = self._counter.get_total_flops(), None
+        self._stop_counting()
         self.flops += self._flops_per_step[self._trainable]
