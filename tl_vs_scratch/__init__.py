@@ -6,8 +6,12 @@
 The main names are looked up at first use (PEP 562), so importing the package does not import torch.
 """
 
+import warnings as _warnings
 from importlib import import_module as _import_module
 from importlib.metadata import version as _version
+
+# raised by a dependency of fastai on import, in every process; nothing a user could act on
+_warnings.filterwarnings('ignore', message='.*torch.jit.script.*', category=FutureWarning)
 
 __version__ = _version('tl-vs-scratch')
 
@@ -17,9 +21,10 @@ _names = {
     'learners': 'scratch_learner pretrained_learner hybrid_learner',
     'unfreezing': 'stage_table freeze_to audit_frozen discriminative_lrs GradualUnfreezing UnfreezeOnPlateau',
     'costs': 'CostMeter',
-    'strategies': 'Phase Strategy STRATEGIES run_trial',
+    'strategies': 'Phase Strategy STRATEGIES Settings run_trial',
     'study': 'Study compare',
     'curves': 'accuracy_interval paired_difference crossover',
+    'advice': 'summarise',
     'plots': 'plot_learning_curves plot_cost_accuracy plot_overfitting_gap plot_lrs show_predictions',
     'widgets': 'lr_explorer',
 }

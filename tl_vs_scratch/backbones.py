@@ -134,9 +134,9 @@ def _resnet_stages(m):
     return OrderedDict(stem=nn.Sequential(m.conv1, m.bn1, act, m.maxpool), layer1=m.layer1, layer2=m.layer2,
                        layer3=m.layer3, layer4=nn.Sequential(m.layer4, *pool))
 
-# %% ../nbs/api/01_backbones.ipynb #60565725
+# %% ../nbs/api/01_backbones.ipynb #2d4d42a7
 def convnet(
-    widths:tuple=(32, 64, 128), # Channels of each stage
+    widths:tuple=(16, 32, 64, 128), # Channels of each stage
     in_channels:int=3           # Channels of the pictures
 )->StagedNet:                   # With random weights
     "A small network to train from scratch: one 3x3 convolution, BatchNorm and ReLU per stage, each halving the picture"
