@@ -14,25 +14,25 @@ from typing import Annotated
 
 import typer
 
-# %% ../nbs/api/13_cli.ipynb #25be778e
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+# %% ../nbs/api/13_cli.ipynb #3b4338f4
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
                   help='Pretrained, from scratch, or both? Measured on your own labelled pictures.')
 
 class Preset(str, Enum):
     quick, standard, full = 'quick', 'standard', 'full'
 
-def _list(text, kind, option):
-    "Comma-separated values"
-    if text is None: return None
-    try: return [kind(v) for v in text.split(',') if v.strip()]
-    except ValueError: raise typer.BadParameter(f"'{text}' is not a list such as 50,100", param_hint=option)
+def _names(text): return text and [v.strip() for v in text.split(',') if v.strip()]
+
+def _numbers(text):
+    try: return text and [int(v) for v in _names(text)]
+    except ValueError: raise ValueError(f"--sizes '{text}' is not a list of whole numbers such as 50,100") from None
 
 def _fail(error):
     "One sentence on stderr, and the exit status: 2 for options that make no sense, else 1"
     print(f'tl-vs-scratch: {error}', file=sys.stderr)
     raise typer.Exit(2 if isinstance(error, (ValueError, TypeError)) else 1)
 
-# %% ../nbs/api/13_cli.ipynb #e2b235b6
+# %% ../nbs/api/13_cli.ipynb #66d44580
 @app.command()
 def compare(
     data:Annotated[str, typer.Argument(help="A built-in task, a folder of pictures (class/*.jpg or train|valid|test/class/*.jpg), or a fastai data set.")]='emoji',
@@ -45,10 +45,8 @@ def compare(
     fresh:Annotated[bool, typer.Option('--fresh', help='Forget stored results and train everything again.')]=False,
 ):
     "Train every strategy at every size and seed, and say what came of it. Run again, it goes on where it stopped."
-    names, numbers = _list(strategies, str.strip, '--strategies'), _list(sizes, int, '--sizes')
     from tl_vs_scratch.study import compare as run
-    study = None
-    try: study = run(data, numbers, seeds, names, preset.value, out=out, jobs=jobs, fresh=fresh)
+    try: study = run(data, _numbers(sizes), seeds, _names(strategies), preset.value, out=out, jobs=jobs, fresh=fresh)
     except KeyboardInterrupt:
         print('\nstopped; what is finished is kept: the same command goes on from there', file=sys.stderr)
         raise typer.Exit(1)
