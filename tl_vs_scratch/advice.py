@@ -24,7 +24,7 @@ def representatives(study, table:pd.DataFrame)->tuple: # (pretrained, scratch) l
     best = lambda kind: max((l for l in means.index if start[l] == kind), key=lambda l: means[l], default=None)
     return best('pretrained'), best('random')
 
-# %% ../nbs/api/09_advice.ipynb #c733008e
+# %% ../nbs/api/09_advice.ipynb #d7c0e2f4
 def _points(x): return f'{100*x:+.0f}' if abs(x) >= .005 else '0'
 def _ci(r): return f'95% interval {_points(r.low)} to {_points(r.high)}'
 def _labels(n): return f'{n:,} labels'
@@ -35,6 +35,7 @@ def recommend(study, table:pd.DataFrame, pairs:pd.DataFrame)->dict: # strategy (
     n = int(table.n.max())
     at = table[table.n == n].set_index('strategy')
     if at.seeds.min() < 2: return dict(strategy=None, reasons=[f'With one seed nothing can be told apart; run at least 3 seeds ({", ".join(at.index[at.seeds < 2])}).'])
+    if len(at) < 2: return dict(strategy=None, reasons=[f'{at.index[0]} was the only strategy, so there is nothing to compare it with.'])
     best = at.valid_accuracy.idxmax()
     reasons, fit = [f'With {_labels(n)}, {best} did best on the validation pictures.'], [best]
     for other in at.index.drop(best):

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CostMeter']
 
-# %% ../nbs/api/05_costs.ipynb #76ad52a4
+# %% ../nbs/api/05_costs.ipynb #38ca0d39
 import ctypes
 import gc
 import math
@@ -17,6 +17,8 @@ import psutil
 import torch
 from fastai.callback.core import Callback
 from torch.utils.flop_counter import FlopCounterMode
+
+from .backbones import depthwise_weight_grad # noqa: F401 - registers the operation that is counted here
 
 # %% ../nbs/api/05_costs.ipynb #b73d0066
 def _give_back_memory():
@@ -48,14 +50,17 @@ class _PeakMemory:
         self.stop.set(); self.thread.join()
         self._see(self.process.memory_info().rss)
 
-# %% ../nbs/api/05_costs.ipynb #93e8d72f
+# %% ../nbs/api/05_costs.ipynb #d8211837
 def _conv_backward_flops(grad_out_shape, x_shape, w_shape, _bias, _stride, _padding, _dilation, transposed, _out_padding, _groups, output_mask, **_):
     "Operations of a convolution's gradients, whatever its groups; w_shape holds the channels of one group"
     moving = x_shape if transposed else grad_out_shape
     forward = 2*moving[0]*math.prod(moving[2:])*math.prod(w_shape)
     return forward*sum(output_mask[:2])
 
-def _flop_counter(): return FlopCounterMode(display=False, custom_mapping={torch.ops.aten.convolution_backward: _conv_backward_flops})
+def _depthwise_flops(grad_shape, _x_shape, kernel, _stride, **_): return 2*math.prod(grad_shape)*kernel**2
+
+def _flop_counter(): return FlopCounterMode(display=False, custom_mapping={
+    torch.ops.aten.convolution_backward: _conv_backward_flops, torch.ops.tl_vs_scratch.depthwise_weight_grad: _depthwise_flops})
 
 # %% ../nbs/api/05_costs.ipynb #6a520d02
 class CostMeter(Callback):
