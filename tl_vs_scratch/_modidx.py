@@ -8,6 +8,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                     'tl_vs_scratch/advice.py'),
                                       'tl_vs_scratch.advice.Summary.save': ('api/advice.html#summary.save', 'tl_vs_scratch/advice.py'),
                                       'tl_vs_scratch.advice.Summary.shown': ('api/advice.html#summary.shown', 'tl_vs_scratch/advice.py'),
+                                      'tl_vs_scratch.advice._and': ('api/advice.html#_and', 'tl_vs_scratch/advice.py'),
                                       'tl_vs_scratch.advice._ci': ('api/advice.html#_ci', 'tl_vs_scratch/advice.py'),
                                       'tl_vs_scratch.advice._compared': ('api/advice.html#_compared', 'tl_vs_scratch/advice.py'),
                                       'tl_vs_scratch.advice._crossing': ('api/advice.html#_crossing', 'tl_vs_scratch/advice.py'),

@@ -24,29 +24,29 @@ def representatives(study, table:pd.DataFrame)->tuple: # (pretrained, scratch) l
     best = lambda kind: max((l for l in means.index if start[l] == kind), key=lambda l: means[l], default=None)
     return best('pretrained'), best('random')
 
-# %% ../nbs/api/09_advice.ipynb #d7c0e2f4
-def _points(x): return f'{100*x:+.0f}' if abs(x) >= .005 else '0'
+# %% ../nbs/api/09_advice.ipynb #c839338a
+def _points(x): return f'{100*x:+.{0 if abs(x) >= .0095 else 1}f}' # an interval that does not hold 0 must not look as if it did
 def _ci(r): return f'95% interval {_points(r.low)} to {_points(r.high)}'
+def _and(names): return names[0] if len(names) == 1 else f'{", ".join(names[:-1])} and {names[-1]}'
 def _labels(n): return f'{n:,} labels'
 
 def recommend(study, table:pd.DataFrame, pairs:pd.DataFrame)->dict: # strategy (None where nothing can be said) and reasons
-    "The cheapest strategy that is not distinguishably worse than the best on validation, at the largest size"
+    "The cheapest strategy that no other is clearly ahead of, at the largest size"
     if table.empty: return dict(strategy=None, reasons=['No trial has finished, so there is nothing to go by.'])
     n = int(table.n.max())
     at = table[table.n == n].set_index('strategy')
     if at.seeds.min() < 2: return dict(strategy=None, reasons=[f'With one seed nothing can be told apart; run at least 3 seeds ({", ".join(at.index[at.seeds < 2])}).'])
     if len(at) < 2: return dict(strategy=None, reasons=[f'{at.index[0]} was the only strategy, so there is nothing to compare it with.'])
-    best = at.valid_accuracy.idxmax()
-    reasons, fit = [f'With {_labels(n)}, {best} did best on the validation pictures.'], [best]
-    for other in at.index.drop(best):
-        d = difference(pairs, best, other)
-        d = d[d.n == n].iloc[0]
-        if d.low > 0: reasons.append(f'{other} is less accurate by {100*d.difference:.0f} points ({_ci(d)}).')
-        else: fit.append(other)
+    reasons, fit = [], []
+    for one in at.index:
+        rivals = {o: difference(pairs, o, one).set_index('n').loc[n] for o in at.index.drop(one)}
+        o, d = max(rivals.items(), key=lambda rival: rival[1].low)
+        if d.low > 0: reasons.append(f'With {_labels(n)}, {one} is less accurate than {o} by {100*d.difference:.0f} points ({_ci(d)}).')
+        else: fit.append(one)
     cheapest = at.seconds[fit].idxmin()
-    if len(fit) > 1: reasons.append(f'{", ".join(fit)} can not be told apart by accuracy; {cheapest} is the cheapest of them '
-                                    f'({at.seconds[cheapest]:.1f} s a training, {at.flops[cheapest]/1e12:.2f} TFLOP).')
-    else: reasons.append(f'No other strategy comes near it, so its {at.seconds[best]:.1f} s a training are well spent.')
+    cost = f'{at.seconds[cheapest]:.1f} s and {at.flops[cheapest]/1e12:.2f} TFLOP a training'
+    if len(fit) > 1: reasons.append(f'{_and(fit)} can not be told apart by accuracy with {_labels(n)}; {cheapest} is the cheapest of them ({cost}).')
+    else: reasons.append(f'{cheapest} is clearly ahead of all others, so its price is well spent ({cost}).')
     return dict(strategy=cheapest, reasons=reasons)
 
 # %% ../nbs/api/09_advice.ipynb #f9b0dc27

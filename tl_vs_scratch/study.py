@@ -73,9 +73,9 @@ class Store:
     def clear(self):
         with closing(self._open()) as db, db: db.execute('DELETE FROM trials')
 
-# %% ../nbs/api/07_study.ipynb #70e0f3ba
+# %% ../nbs/api/07_study.ipynb #821ede1b
 PRESETS = dict(
-    quick   =dict(strategies=('scratch', 'scratch:convnet', 'linear_probe', 'fine_tune'), sizes=2, seeds=3, settings=Settings(steps=.2, evaluations=4)),
+    quick   =dict(strategies=('scratch', 'scratch:convnet', 'linear_probe', 'fine_tune'), sizes=2, seeds=3, settings=Settings(steps=.2, bs=16, evaluations=4)),
     standard=dict(strategies=('scratch', 'scratch:convnet', 'linear_probe', 'fine_tune', 'lp_ft', 'partial_fine_tune'), sizes=5, seeds=3, settings=Settings()),
     full    =dict(strategies=(*STRATEGIES, 'scratch:convnet'), sizes=6, seeds=5, settings=Settings(steps=1.5, tune=3)))
 
@@ -83,12 +83,12 @@ def default_sizes(
     task:Task, # Where the labels come from
     k:int      # How many sizes
 )->list[int]:  # Ascending; the last is all labels
-    "Numbers of labels in equal ratios, from six per class (or the fewest possible) to all"
-    low, high = max(task.min_labels, min(6*task.n_classes, task.labels_available//2)), task.labels_available
+    "Numbers of labels in equal ratios, from ten per class (or the fewest possible) to all"
+    low, high = max(task.min_labels, min(10*task.n_classes, task.labels_available//2)), task.labels_available
     if k < 2 or low >= high: return [high]
     return sorted({int(round(v)) for v in np.geomspace(low, high, k)})
 
-# %% ../nbs/api/07_study.ipynb #a967394f
+# %% ../nbs/api/07_study.ipynb #81a6fba3
 class _Plan(NamedTuple):
     "A trial that is to be run"
     label:str
@@ -108,7 +108,7 @@ def _run_plan(task, plan, settings, threads):
         return trial
     except Exception as e:
         row = dict(task=task.name, strategy=plan.label, start=plan.strategy.start, body=plan.body, n=plan.n, seed=plan.seed,
-                   settings_digest=plan.digest, seconds_wall=time.perf_counter() - began, status='failed', error=f'{type(e).__name__}: {e}')
+                   settings_digest=plan.digest, seconds_wall=time.perf_counter() - began, status='failed', error=f'{type(e).__name__}: {str(e).strip().splitlines()[-1].strip() if str(e) else ""}')
         return Trial(row, [], None)
     finally: torch.set_num_threads(before)
 
@@ -122,7 +122,7 @@ def _seconds_left(done, todo, jobs):
 
 def _clock(seconds): return '?' if seconds is None else f'{int(seconds)//60}:{int(seconds)%60:02d}'
 
-# %% ../nbs/api/07_study.ipynb #90131d1b
+# %% ../nbs/api/07_study.ipynb #eb580eb8
 class Study:
     "Strategies x sizes x seeds on one task; finished trials are kept in `out/study.db`"
     def __init__(self,
@@ -183,7 +183,7 @@ class Study:
         calls = [delayed(_run_plan)(self.task, p, self.settings, threads) for p in todo]
         rows, left = [], {(p.digest, p.n, p.seed): p for p in todo}
         bar = tqdm(total=len(todo), desc=f'{self.task.name}', unit='trial', disable=not progress, file=sys.stderr,
-                   bar_format='{desc}: {n_fmt}/{total_fmt} trials |{bar}| {elapsed} gone, {postfix}', postfix='? left')
+                   bar_format='{desc}: {n_fmt}/{total_fmt} trials |{bar}| {elapsed} gone{postfix}', postfix='? left')
         with bar:
             for trial in Parallel(n_jobs=jobs, return_as='generator_unordered', batch_size=1, pre_dispatch=jobs)(calls):
                 self.store.add(trial, self.task.fingerprint)
