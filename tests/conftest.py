@@ -5,6 +5,7 @@ import os
 import pytest
 
 os.environ['MPLBACKEND'] = 'Agg' # before anything imports matplotlib
+os.environ.setdefault('OMP_NUM_THREADS', '1') # tests run side by side; threads that wait for a busy core cost more than they bring
 
 
 def pytest_addoption(parser):

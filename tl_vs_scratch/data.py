@@ -6,7 +6,7 @@
 __all__ = ['MIN_LABELS', 'FASTAI_TASKS', 'BUILT_IN', 'open_picture', 'Task', 'make_task', 'FitSquare', 'emoji', 'digits',
            'from_folder', 'from_fastai', 'load_task']
 
-# %% ../nbs/api/00_data.ipynb #87037b62
+# %% ../nbs/api/00_data.ipynb #5e88ca69
 import json
 import hashlib
 from collections import Counter
@@ -27,7 +27,7 @@ from fastai.data.core import DataLoaders
 from fastai.data.transforms import IndexSplitter, IntToFloatTensor, get_image_files
 from fastai.vision.augment import aug_transforms
 from fastai.vision.core import PILImage, PILImageBW
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 # %% ../nbs/api/00_data.ipynb #c95f331c
 def open_picture(
@@ -238,7 +238,7 @@ def test_dl(self:Task, dls:DataLoaders):
     "The test set as a fastai `DataLoader` that goes with `dls`: unaugmented, in the order of `test_idxs`"
     return dls.test_dl(self.paths(self.test_idxs), with_labels=True, bs=64, num_workers=0)
 
-# %% ../nbs/api/00_data.ipynb #e13556f6
+# %% ../nbs/api/00_data.ipynb #5fe66ec5
 @patch
 def show(
     self:Task,
@@ -247,11 +247,12 @@ def show(
     "A row of labelled examples per class"
     import matplotlib.pyplot as plt
     fig, axs = plt.subplots(self.n_classes, columns, figsize=(columns, 1.05*self.n_classes), squeeze=False)
+    fig.patch.set_alpha(0)
     for c, row in enumerate(axs):
         for ax in row: ax.axis('off')
         mine = np.flatnonzero((self.labels == c) & ~self.is_test)[:columns]
         for ax, i in zip(row, mine): ax.imshow(open_picture(self.sources[i], self.mode), cmap='gray')
-        row[0].set_title(self.classes[c], loc='left', fontsize=10)
+        row[0].set_title(self.classes[c], loc='left', fontsize=10, color='#7a7a7a', parse_math=False)
     fig.tight_layout()
     return fig
 

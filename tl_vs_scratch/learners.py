@@ -6,8 +6,9 @@
 __all__ = ['frozen_cut', 'StrictFreeze', 'stage_splitter', 'staged_learner', 'scratch_learner', 'pretrained_learner', 'graft',
            'hybrid_learner']
 
-# %% ../nbs/api/02_learners.ipynb #d6a96fb9
+# %% ../nbs/api/02_learners.ipynb #2679d5cc
 import torch
+from fastai.callback import progress, schedule # noqa: F401 - give every Learner fit_one_cycle, fine_tune, lr_find and no_bar
 from fastai.callback.core import Callback, TrainEvalCallback
 from fastai.data.transforms import Normalize, get_c
 from fastai.learner import Learner

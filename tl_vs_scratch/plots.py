@@ -15,7 +15,7 @@ from .curves import accuracy_table
 from .data import open_picture
 from .unfreezing import group_names
 
-# %% ../nbs/api/10_plots.ipynb #8b16a38a
+# %% ../nbs/api/10_plots.ipynb #163f4fcb
 _LOOKS = dict(scratch=('#D55E00', 'o'), linear_probe=('#56B4E9', 's'), fine_tune=('#0072B2', '^'), lp_ft=('#009E73', 'D'),
               partial_fine_tune=('#CC79A7', 'v'), gradual_unfreezing=('#E69F00', 'P'), hybrid=('#7F7F7F', 'X'))
 _INK = '#7a7a7a' # readable on white and on black
@@ -31,7 +31,7 @@ def _axes(ax, xlabel, ylabel, figsize=(7, 4.2)):
     if ax is None: _, ax = plt.subplots(figsize=figsize, layout='constrained')
     ax.figure.patch.set_alpha(0); ax.patch.set_alpha(0)
     ax.set_xlabel(xlabel, color=_INK); ax.set_ylabel(ylabel, color=_INK)
-    ax.tick_params(colors=_INK, which='both'); ax.grid(alpha=.25)
+    ax.tick_params(colors=_INK, which='both'); ax.grid(alpha=.25); ax.set_axisbelow(True)
     for side, spine in ax.spines.items(): spine.set_visible(side in ('left', 'bottom')); spine.set_color(_INK)
     return ax
 
@@ -46,7 +46,7 @@ def _size_axis(ax, sizes):
     ax.set_xscale('log'); ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xticks(sizes, [f'{n:,}' for n in sizes])
 
-# %% ../nbs/api/10_plots.ipynb #47610951
+# %% ../nbs/api/10_plots.ipynb #9038ef2d
 def plot_learning_curves(
     study,  # A `Study`
     ax=None # Where to draw; None makes a figure
@@ -59,7 +59,7 @@ def plot_learning_curves(
         ax.fill_between(t.n, t.low, t.high, color=look(label)['color'], alpha=.15, linewidth=0)
     _size_axis(ax, sorted(table.n.unique()))
     ax.axhline(_chance(study), color=_INK, linewidth=.8, linestyle=':', label='most frequent class')
-    _legend(ax)
+    _legend(ax, loc='upper center', bbox_to_anchor=(.5, -.16), ncols=3)
     return ax
 
 def _chance(study):
@@ -68,7 +68,7 @@ def _chance(study):
     common = np.bincount(task.labels[~task.is_test]).argmax()
     return float((task.labels[task.test_idxs] == common).mean())
 
-# %% ../nbs/api/10_plots.ipynb #4779c38b
+# %% ../nbs/api/10_plots.ipynb #55c41879
 _COSTS = dict(seconds=('seconds of training', 1), flops=('training arithmetic (TFLOP)', 1e12))
 
 def plot_cost_accuracy(
@@ -87,6 +87,8 @@ def plot_cost_accuracy(
         ax.errorbar(t[cost]/unit, t.accuracy, yerr=np.nan_to_num([t.accuracy - t.low, t.high - t.accuracy]), fmt='none', ecolor=l['color'], alpha=.5)
         ax.scatter(t[cost]/unit, t.accuracy, sizes, marker=l['marker'], edgecolors=l['color'], facecolors=l['markerfacecolor'], label=label)
     ax.set_xscale('log')
+    ax.xaxis.set_major_formatter(lambda v, _: f'{v:g}')
+    ax.xaxis.set_minor_formatter(lambda v, _: f'{v:g}' if f'{v:e}'[0] in '25' else '')
     _legend(ax)
     return ax
 

@@ -6,7 +6,7 @@
 __all__ = ['STRATEGIES', 'RESULTS_VERSION', 'Phase', 'Strategy', 'parse_strategy', 'Settings', 'settings_digest', 'StepsDL',
            'in_steps', 'Trial', 'run_phase', 'run_trial']
 
-# %% ../nbs/api/06_strategies.ipynb #fab16908
+# %% ../nbs/api/06_strategies.ipynb #fa967873
 import hashlib
 import json
 import time
@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from fastai.basics import set_seed
 from fastai.callback.core import Callback
-from fastai.callback.schedule import Learner # noqa: F401 - patches fit_one_cycle onto Learner
 from fastai.data.core import DataLoaders, TfmdDL
 from fastai.learner import Recorder
 
@@ -54,15 +53,15 @@ class Strategy:
         "The same with `factor` times the steps"
         return replace(self, phases=tuple(replace(p, steps=max(1, round(p.steps*factor))) for p in self.phases))
 
-# %% ../nbs/api/06_strategies.ipynb #237d6b9a
+# %% ../nbs/api/06_strategies.ipynb #7fb134fb
 STRATEGIES = {s.name: s for s in (
-    Strategy('scratch', 'random', (Phase(300, None, 3e-3),),
+    Strategy('scratch', 'random', (Phase(300, None, 1e-2),),
              about='Random weights, everything is trained.'),
-    Strategy('linear_probe', 'pretrained', (Phase(120, 0, 1e-3),),
+    Strategy('linear_probe', 'pretrained', (Phase(300, 0, 1e-3),),
              about='The body stays as it is; only the linear head is trained.'),
     Strategy('fine_tune', 'pretrained', (Phase(40, 0, 1e-3), Phase(110, None, 3e-3, None)),
              about='The head briefly, then everything, slower towards the input.'),
-    Strategy('lp_ft', 'pretrained', (Phase(120, 0, 1e-3), Phase(80, None, 3e-4)),
+    Strategy('lp_ft', 'pretrained', (Phase(300, 0, 1e-3), Phase(80, None, 3e-4)),
              about='A converged linear probe first, then everything at a small rate (Kumar et al. 2022).'),
     Strategy('partial_fine_tune', 'pretrained', (Phase(40, 0, 1e-3), Phase(110, 3, 3e-3)),
              about='Only the last three stages and the head are trained.'),

@@ -1,0 +1,135 @@
+"`tl-vs-scratch` as a process of its own, without waiting for torch's import each time; and pictures to give it"
+
+import atexit
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+ENV = dict(os.environ, PYTHONPATH=str(ROOT), COLUMNS='200', OMP_NUM_THREADS='1')
+
+_PARENT = r'''
+import json, os, signal, sys, traceback
+import tl_vs_scratch as tlvs
+made_by = tlvs.pretrained_learner # what a notebook has imported when it has a learner
+from fastai.learner import Learner
+print(json.dumps([o for o in ('fit', 'fit_one_cycle', 'lr_find', 'fine_tune') if hasattr(Learner, o)]), flush=True)
+from dataclasses import replace
+import matplotlib.pyplot, sklearn.datasets, torch.utils.flop_counter, tl_vs_scratch.advice, tl_vs_scratch.study, tl_vs_scratch.cli
+quick = tl_vs_scratch.study.PRESETS['quick']
+quick['settings'] = replace(quick['settings'], steps=.02, evaluations=2, image_size=32) # a preset that takes no time
+def work(call):
+    os.chdir(call['cwd']); os.setpgrp()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, name in ((1, 'out'), (2, 'err')): os.dup2(os.open(call[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    sys.argv = ['tl-vs-scratch', *call['words']]
+    try: tl_vs_scratch.cli.main(); status = 0
+    except SystemExit as e: status = e.code if isinstance(e.code, int) else int(e.code is not None)
+    except BaseException: traceback.print_exc(); status = 1
+    sys.stdout.flush(); sys.stderr.flush(); os._exit(status)
+for line in sys.stdin:
+    pid = os.fork()
+    if not pid: work(json.loads(line))
+    print(pid, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+'''
+
+
+class Done(NamedTuple):
+    "What a command left"
+    status:int
+    out:str
+    err:str
+
+    @property
+    def sentences(self):
+        "Lines on stderr that are not the progress bar's"
+        return [o for o in re.split(r'[\r\n]+', self.err) if o.strip() and not re.search(r'trials? \|', o)]
+
+
+class Commands:
+    "Runs commands in forks of one process that has imported the library and made its `quick` preset tiny; one at a time"
+    def __init__(self, folder):
+        self.folder, self.count, self._can = Path(folder), 0, None
+        self.process = subprocess.Popen([sys.executable, '-c', _PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=ENV)
+
+    @property
+    def learner_can(self):
+        "What a `Learner` can do in a process that has imported no more of fastai than the library did to make one"
+        self._can = self._can or json.loads(self.process.stdout.readline())
+        return self._can
+
+    def start(self, *words, cwd=None):
+        "Start a command; the number of its process"
+        self.learner_can # its line comes first
+        self.count += 1
+        self.files = {k: str(self.folder/f'{self.count}.{k}') for k in ('out', 'err')}
+        call = dict(words=[str(w) for w in words], cwd=str(cwd or self.folder), **self.files)
+        print(json.dumps(call), file=self.process.stdin, flush=True)
+        return int(self.process.stdout.readline())
+
+    def end(self):
+        "Wait for it"
+        status = int(self.process.stdout.readline())
+        return Done(status, *(Path(self.files[k]).read_text() for k in ('out', 'err')))
+
+    def __call__(self, *words, cwd=None):
+        self.start(*words, cwd=cwd)
+        return self.end()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(60)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@cache
+def commands():
+    "One for all tests of a session"
+    res = Commands(tempfile.mkdtemp())
+    atexit.register(res.close)
+    return res
+
+
+def stored(out):
+    "The finished trials in a folder of results, by another reader than the library's"
+    path = Path(out)/'study.db'
+    if not path.exists(): return []
+    with closing(sqlite3.connect(f'file:{path}?mode=ro', uri=True, timeout=10)) as db:
+        try: return db.execute("SELECT settings_digest, n, seed, seconds, test_accuracy FROM trials WHERE status = 'done' ORDER BY seed").fetchall()
+        except sqlite3.OperationalError: return [] # no table yet
+
+
+def until(condition, seconds=120):
+    "Wait for it, but not for ever"
+    for _ in range(seconds*50):
+        if res := condition(): return res
+        time.sleep(.02)
+    raise AssertionError(f'waited {seconds} s in vain')
+
+
+def paint(path, brightness, rng, size=16):
+    "A picture of noise around `brightness`"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(rng.integers(brightness, brightness + 60, (size, size, 3), dtype=np.uint8)).save(path)
+
+
+def paint_folder(folder, classes=('<script>', 'cat'), each=12, size=16):
+    "A folder of pictures that a network can tell apart"
+    rng = np.random.default_rng(0)
+    for k, name in enumerate(classes):
+        for i in range(each): paint(Path(folder)/name/f'{i:03d}.png', 150*k//max(1, len(classes) - 1), rng, size)
+    return Path(folder)
