@@ -26,7 +26,7 @@ import json, os, signal, sys, traceback
 import tl_vs_scratch as tlvs
 made_by = tlvs.pretrained_learner # what a notebook has imported when it has a learner
 from fastai.learner import Learner
-print(json.dumps([o for o in ('fit', 'fit_one_cycle', 'lr_find', 'fine_tune') if hasattr(Learner, o)]), flush=True)
+print(json.dumps([o for o in ('fit', 'fit_one_cycle', 'lr_find', 'fine_tune', 'no_bar') if hasattr(Learner, o)]), flush=True)
 from dataclasses import replace
 import matplotlib.pyplot, sklearn.datasets, torch.utils.flop_counter, tl_vs_scratch.advice, tl_vs_scratch.study, tl_vs_scratch.cli
 quick = tl_vs_scratch.study.PRESETS['quick']

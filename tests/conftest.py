@@ -14,6 +14,8 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
+    for o in items: # a file's tests share what it prepares; each notebook goes where there is room
+        if o.path.stem != 'test_notebooks': o.add_marker(pytest.mark.xdist_group(o.path.stem))
     if config.getoption('chapters') or config.option.markexpr: return
     chapters = [o for o in items if o.get_closest_marker('chapters')]
     config.hook.pytest_deselected(items=chapters)

@@ -20,12 +20,11 @@ from fastai.vision.all import params as params_of
 from PIL import Image
 from torch import nn
 
-BUG = lambda why: pytest.mark.xfail(strict=True, reason=f'BUG: {why}')
 TINY = dict(steps=.02, evaluations=2, image_size=32, jobs=1, progress=False)
 
 
-@pytest.fixture(scope='module', autouse=True)
-def command(): return commands() # starts at once, and imports while the first tests run
+@pytest.fixture(scope='module')
+def command(): return commands()
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -199,7 +198,6 @@ def test_each_alone_is_no_picture(name, tmp_path):
     assert tlvs.data._digest(path, 'RGB') is None
 
 
-@BUG('PIL raises struct.error from exif_transpose, and neither open_picture nor _digest expects it')
 def test_damaged_exif_block(good, recwarn):
     "The picture itself is sound: it is used, or listed; it is never a traceback"
     (good/'cat/odd.jpg').write_bytes(odd_exif())
@@ -422,7 +420,6 @@ def test_grey_pictures_normalised_for_colour(task, items):
     assert learn.model(dls.valid.one_batch()[0]).shape == (4, 3)
 
 
-@BUG('_in_channels looks at a picture before the batch transforms, so convnet gets one input channel and three arrive')
 def test_grey_pictures_normalised_for_colour_and_a_body_of_their_own(task, items):
     dls = their_dls(task, items, cls=PILImageBW, tfms=[Normalize.from_stats(*imagenet_stats, cuda=False)])
     quiet(tlvs.scratch_learner(dls, 'convnet'), lambda l: l.fit(1, 1e-3))

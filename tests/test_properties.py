@@ -15,7 +15,6 @@ from tl_vs_scratch.strategies import in_steps
 from tl_vs_scratch.unfreezing import discriminative_lrs
 
 few = settings(max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
-BUG = lambda why: pytest.mark.xfail(strict=True, reason=f'BUG: {why}')
 names = lambda k: [f'class {i}' for i in range(k)]
 
 
@@ -106,7 +105,6 @@ def test_copies_with_a_drawn_test_set(rows):
     assert task.is_test.any() and (np.bincount(task.labels[~task.is_test]) >= MIN_LABELS).all()
 
 
-@BUG('_check_classes counts one test picture per class, whatever test_share; with half of 4 pictures in the test, 2 are left to learn from')
 @few
 @given(st.lists(st.integers(MIN_LABELS + 1, 12), min_size=2, max_size=3), st.floats(.05, .9))
 @example([4, 4], .5)

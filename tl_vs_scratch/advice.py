@@ -24,8 +24,8 @@ def representatives(study, table:pd.DataFrame)->tuple: # (pretrained, scratch) l
     best = lambda kind: max((l for l in means.index if start[l] == kind), key=lambda l: means[l], default=None)
     return best('pretrained'), best('random')
 
-# %% ../nbs/api/09_advice.ipynb #c839338a
-def _points(x): return f'{100*x:+.{0 if abs(x) >= .0095 else 1}f}' # an interval that does not hold 0 must not look as if it did
+# %% ../nbs/api/09_advice.ipynb #2ccfee0d
+def _points(x): return '0' if abs(x) < 5e-4 else f'{100*x:+.{0 if abs(x) >= .0095 else 1}f}' # an interval above 0 must not look as if it held 0
 def _ci(r): return f'95% interval {_points(r.low)} to {_points(r.high)}'
 def _and(names): return names[0] if len(names) == 1 else f'{", ".join(names[:-1])} and {names[-1]}'
 def _labels(n): return f'{n:,} labels'

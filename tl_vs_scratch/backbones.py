@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PictureEntry', 'Activations', 'StagedNet', 'convnet', 'depthwise_weight_grad', 'DepthwiseConv2d',
-           'DepthwiseConv2dSame', 'list_backbones', 'create_backbone']
+           'DepthwiseConv2dSame', 'list_backbones', 'check_backbone', 'create_backbone']
 
 # %% ../nbs/api/01_backbones.ipynb #57e18618
 import hashlib
@@ -199,7 +199,7 @@ def _speed_up(model):
             m.__class__ = swap[type(m)]
     return model
 
-# %% ../nbs/api/01_backbones.ipynb #015ae3d6
+# %% ../nbs/api/01_backbones.ipynb #17ac5eb6
 _IMAGENET = dict(mean=(.485, .456, .406), std=(.229, .224, .225))
 _RESNETS = ['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152']
 
@@ -207,7 +207,8 @@ def list_backbones()->list[str]: # timm knows more ResNets than are listed here
     "Names that `create_backbone` takes"
     return [*_LITE, *_RESNETS, *(f'timm/{n}' for n in _RESNETS), 'convnet']
 
-def _check_name(name):
+def check_backbone(name:str):
+    "Stop with one sentence where `create_backbone` does not know the name"
     resnet = name.removeprefix('timm/')
     known = name in list_backbones() or (name != resnet and resnet.startswith(('resnet', 'resnext', 'wide_resnet')) and timm.is_model(resnet))
     if not known: raise ValueError(f"can not stage '{name}'; supported are {', '.join(list_backbones())}, other ResNets of timm as "
@@ -245,7 +246,7 @@ def create_backbone(
     "A network as named stages, proved to give the same output as the original"
     if in_channels not in (1, 3, 4) and in_channels < 5: raise ValueError(f'in_channels must be 1, 3 or more, not {in_channels}')
     if not isinstance(body, str): return _from_stages(body, in_channels).to(memory_format=torch.channels_last)
-    _check_name(body)
+    check_backbone(body)
     if body == 'convnet':
         if pretrained: raise ValueError("'convnet' has no pretrained weights; pretrained=False trains it from scratch")
         return convnet(in_channels=in_channels).to(memory_format=torch.channels_last)

@@ -14,25 +14,27 @@ from typing import Annotated
 
 import typer
 
-# %% ../nbs/api/13_cli.ipynb #3b4338f4
+# %% ../nbs/api/13_cli.ipynb #4bd7da0d
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
                   help='Pretrained, from scratch, or both? Measured on your own labelled pictures.')
 
 class Preset(str, Enum):
     quick, standard, full = 'quick', 'standard', 'full'
 
-def _names(text): return text and [v.strip() for v in text.split(',') if v.strip()]
-
-def _numbers(text):
-    try: return text and [int(v) for v in _names(text)]
-    except ValueError: raise ValueError(f"--sizes '{text}' is not a list of whole numbers such as 50,100") from None
+def _values(text, option, kind=str):
+    "The values of a comma-separated list; None where the option was not given"
+    if text is None: return None
+    try: values = [kind(v.strip()) for v in text.split(',') if v.strip()]
+    except ValueError: raise ValueError(f"{option} '{text}' is not a list of whole numbers such as 50,100") from None
+    if not values: raise ValueError(f'{option} is an empty list')
+    return values
 
 def _fail(error):
     "One sentence on stderr, and the exit status: 2 for options that make no sense, else 1"
     print(f'tl-vs-scratch: {error}', file=sys.stderr)
     raise typer.Exit(2 if isinstance(error, (ValueError, TypeError)) else 1)
 
-# %% ../nbs/api/13_cli.ipynb #66d44580
+# %% ../nbs/api/13_cli.ipynb #53576dff
 @app.command()
 def compare(
     data:Annotated[str, typer.Argument(help="A built-in task, a folder of pictures (class/*.jpg or train|valid|test/class/*.jpg), or a fastai data set.")]='emoji',
@@ -45,15 +47,16 @@ def compare(
     fresh:Annotated[bool, typer.Option('--fresh', help='Forget stored results and train everything again.')]=False,
 ):
     "Train every strategy at every size and seed, and say what came of it. Run again, it goes on where it stopped."
-    from tl_vs_scratch.study import compare as run
-    try: study = run(data, _numbers(sizes), seeds, _names(strategies), preset.value, out=out, jobs=jobs, fresh=fresh)
+    try:
+        from tl_vs_scratch.study import compare as run
+        study = run(data, _values(sizes, '--sizes', int), seeds, _values(strategies, '--strategies'), preset.value, out=out, jobs=jobs, fresh=fresh)
     except KeyboardInterrupt:
         print('\nstopped; what is finished is kept: the same command goes on from there', file=sys.stderr)
         raise typer.Exit(1)
     except (ValueError, TypeError, OSError, ImportError) as e: _fail(e)
     summary = study.summary()
     summary.save(study.out/'summary.json')
-    print(f'Trained {study.trained} trials.' if study.trained else 'Nothing to train: all trials were finished before.')
+    print(f'Trained {study.trained} trial{"s" if study.trained > 1 else ""}.' if study.trained else 'Nothing to train: all trials were finished before.')
     print(f'\n{summary}\n\nWritten to {study.out}: study.db, results.csv, summary.json')
     if not len(study.results.query("status == 'done'")): _fail(RuntimeError('every trial failed; results.csv says why'))
 

@@ -29,7 +29,7 @@ from fastai.vision.augment import aug_transforms
 from fastai.vision.core import PILImage, PILImageBW
 from tqdm import tqdm
 
-# %% ../nbs/api/00_data.ipynb #c95f331c
+# %% ../nbs/api/00_data.ipynb #d82de921
 def open_picture(
     source:Path|np.ndarray, # A picture file, or an array of bytes: (height, width) or (height, width, 3)
     mode:str='RGB'          # 'RGB' or 'L' (greyscale)
@@ -38,7 +38,8 @@ def open_picture(
     if isinstance(source, np.ndarray): return Image.fromarray(source).convert(mode)
     with Image.open(source) as img:
         img.load()
-        img = ImageOps.exif_transpose(img)
+        try: img = ImageOps.exif_transpose(img)
+        except Exception: pass # a damaged EXIF block; the picture itself was read
     if img.mode.startswith('I'):
         img = Image.fromarray((np.asarray(img) >> 8).astype(np.uint8)) # 16 bits a pixel
     if 'A' in img.getbands() or 'transparency' in img.info:
@@ -119,14 +120,14 @@ def _drop_copies(ids, digests, labels, is_test):
         first.add(d)
     return drop
 
-# %% ../nbs/api/00_data.ipynb #b11f6582
+# %% ../nbs/api/00_data.ipynb #7aafbcb2
 def _draw_test(ids, labels, share):
     "A stratified test set: in each class the examples whose hashed names come first"
     rank = [hashlib.sha256(i.encode()).hexdigest() for i in ids]
     is_test = np.zeros(len(ids), bool)
     for c in np.unique(labels):
         mine = sorted(np.flatnonzero(labels == c), key=lambda j: rank[j])
-        is_test[mine[:max(1, round(share*len(mine)))]] = True
+        is_test[mine[:min(max(1, round(share*len(mine))), len(mine) - MIN_LABELS)]] = True
     return is_test
 
 # %% ../nbs/api/00_data.ipynb #720cb7b5

@@ -6,14 +6,14 @@
 __all__ = ['frozen_cut', 'StrictFreeze', 'stage_splitter', 'staged_learner', 'scratch_learner', 'pretrained_learner', 'graft',
            'hybrid_learner']
 
-# %% ../nbs/api/02_learners.ipynb #2679d5cc
+# %% ../nbs/api/02_learners.ipynb #80003a23
 import torch
 from fastai.callback import progress, schedule # noqa: F401 - give every Learner fit_one_cycle, fine_tune, lr_find and no_bar
 from fastai.callback.core import Callback, TrainEvalCallback
 from fastai.data.transforms import Normalize, get_c
 from fastai.learner import Learner
 from fastai.metrics import accuracy
-from fastai.torch_core import no_random, params
+from fastai.torch_core import no_random, params, to_device
 from torch import nn
 
 from .backbones import StagedNet, create_backbone
@@ -46,18 +46,21 @@ class StrictFreeze(Callback):
         for p in model.parameters():
             if not p.requires_grad: p.grad = None
 
-# %% ../nbs/api/02_learners.ipynb #cb3299f8
+# %% ../nbs/api/02_learners.ipynb #49b3f967
 def stage_splitter(net:StagedNet)->list: # Input first, the head last
     "One parameter group per stage, and one for the head"
     return [params(m) for m in (*net.stages, net.head)]
-
-def _in_channels(dls):
-    with no_random(): return dls.train.do_item(0)[0].shape[0]
 
 def _check_dls(dls):
     if not get_c(dls): raise ValueError('the DataLoaders do not say how many classes there are (no vocab); give them a CategoryBlock or set dls.c')
     if len(dls.train) == 0: raise ValueError(
         f'the {len(dls.train_ds)} training examples do not fill one batch of {dls.train.bs}, and fastai drops incomplete batches in training; use bs <= {len(dls.train_ds)}')
+
+def _in_channels(dls):
+    "Channels of the pictures as the network gets them"
+    _check_dls(dls)
+    train = dls.train
+    with no_random(): return train.after_batch(to_device(train.do_batch([train.do_item(0)]), dls.device))[0].shape[1]
 
 def _match_normalization(net, dls):
     "Where the data is normalised already, let the entry take that back"

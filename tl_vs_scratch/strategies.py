@@ -6,7 +6,7 @@
 __all__ = ['STRATEGIES', 'RESULTS_VERSION', 'Phase', 'Strategy', 'parse_strategy', 'Settings', 'settings_digest', 'StepsDL',
            'in_steps', 'Trial', 'run_phase', 'run_trial']
 
-# %% ../nbs/api/06_strategies.ipynb #fa967873
+# %% ../nbs/api/06_strategies.ipynb #98ca61c2
 import hashlib
 import json
 import time
@@ -20,6 +20,7 @@ from fastai.callback.core import Callback
 from fastai.data.core import DataLoaders, TfmdDL
 from fastai.learner import Recorder
 
+from .backbones import check_backbone
 from .costs import CostMeter
 from .data import Task
 from .learners import hybrid_learner, pretrained_learner, scratch_learner
@@ -71,7 +72,7 @@ STRATEGIES = {s.name: s for s in (
              about='The head, then one more stage whenever the validation loss stops falling.'),
 )}
 
-# %% ../nbs/api/06_strategies.ipynb #97f82d8c
+# %% ../nbs/api/06_strategies.ipynb #f588f4ff
 def parse_strategy(
     spec:str|Strategy, # A name of `STRATEGIES`, `name:body`, or a strategy
     body:str           # The body where none is named
@@ -82,6 +83,7 @@ def parse_strategy(
     if name not in STRATEGIES: raise ValueError(f"unknown strategy '{name}'; choose from {', '.join(STRATEGIES)}")
     own = own or body
     if own == 'convnet' and STRATEGIES[name].start == 'pretrained': raise ValueError(f"strategy '{name}' needs pretrained weights, and 'convnet' has none; only scratch can use it")
+    if isinstance(own, str): check_backbone(own)
     return STRATEGIES[name], own, name if own == body else f'{name}:{own}'
 
 # %% ../nbs/api/06_strategies.ipynb #d6292d7c

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['SCHEMA', 'COLUMNS', 'PRESETS', 'Store', 'default_sizes', 'Study', 'compare']
 
-# %% ../nbs/api/07_study.ipynb #0e1cd20b
+# %% ../nbs/api/07_study.ipynb #1f8bc70c
 import json
 import os
 import sqlite3
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from tqdm import tqdm
 from .data import Task, load_task
 from .strategies import STRATEGIES, Settings, Strategy, Trial, parse_strategy, run_trial, settings_digest
 
-# %% ../nbs/api/07_study.ipynb #40bd944c
+# %% ../nbs/api/07_study.ipynb #1a6f93b0
 SCHEMA = 1
 COLUMNS = dict(task='TEXT', strategy='TEXT', start='TEXT', body='TEXT', n='INTEGER', seed='INTEGER', image_size='INTEGER', lr='REAL',
                settings_digest='TEXT', valid_accuracy='REAL', test_accuracy='REAL', train_accuracy='REAL', overfitting_gap='REAL',
@@ -37,22 +37,25 @@ class Store:
     def __init__(self, path:Path):
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(self._open()) as db, db:
-            found = db.execute('PRAGMA user_version').fetchone()[0]
-            if found not in (0, SCHEMA): raise ValueError(f'{self.path} was written by another version (layout {found}, this one reads {SCHEMA}); '
-                                                          'choose another folder or start afresh')
+        with self._db() as db:
+            found, tables = db.execute('PRAGMA user_version').fetchone()[0], db.execute('SELECT count(*) FROM sqlite_master').fetchone()[0]
+            if found != SCHEMA and (found or tables): raise OSError(f'{self.path} was written by another program or version (layout {found}, this one '
+                                                                    f'reads {SCHEMA}); move it away or choose another folder')
             db.execute(f'PRAGMA user_version = {SCHEMA}')
             db.execute(f'CREATE TABLE IF NOT EXISTS trials ({", ".join(f"{k} {v}" for k, v in COLUMNS.items())}, trace TEXT, logits BLOB, '
                        'tests TEXT, PRIMARY KEY (settings_digest, n, seed))')
             db.execute('CREATE TABLE IF NOT EXISTS tests (fingerprint TEXT PRIMARY KEY, ids TEXT, labels TEXT, classes TEXT)')
 
-    def _open(self):
-        try: return sqlite3.connect(self.path, timeout=60)
-        except sqlite3.OperationalError as e: raise ValueError(f'can not open {self.path}: {e}') from e
+    @contextmanager
+    def _db(self):
+        "A connection for one transaction; one sentence where the file can not be used"
+        try:
+            with closing(sqlite3.connect(self.path, timeout=60)) as db, db: yield db
+        except sqlite3.Error as e: raise OSError(f'can not use {self.path} ({e}); move it away or choose another folder') from e
 
     def add_task(self, task):
         "The names and labels of the test pictures, which every trial's scores refer to"
-        with closing(self._open()) as db, db:
+        with self._db() as db:
             db.execute('INSERT OR REPLACE INTO tests VALUES (?, ?, ?, ?)', (task.fingerprint, json.dumps([task.ids[i] for i in task.test_idxs]),
                        json.dumps(task.labels[task.test_idxs].tolist()), json.dumps(task.classes)))
 
@@ -60,18 +63,18 @@ class Store:
         "Write one finished (or failed) trial, in one transaction"
         values = [trial.row.get(k) for k in COLUMNS]
         logits = None if trial.logits is None else trial.logits.astype('<f4').tobytes()
-        with closing(self._open()) as db, db:
+        with self._db() as db:
             db.execute(f'INSERT OR REPLACE INTO trials VALUES ({",".join("?"*(len(values) + 3))})', (*values, json.dumps(trial.trace), logits, fingerprint))
 
     def read(self, digests)->list[Trial]:
         "All trials with one of these settings digests"
-        with closing(self._open()) as db:
+        with self._db() as db:
             rows = db.execute(f'SELECT {", ".join(COLUMNS)}, trace, logits, json_array_length(classes) FROM trials JOIN tests ON tests = fingerprint').fetchall()
         as_array = lambda blob, k: None if blob is None else np.frombuffer(blob, '<f4').reshape(-1, k)
         return [Trial(dict(zip(COLUMNS, r)), json.loads(r[-3]), as_array(r[-2], r[-1])) for r in rows if r[list(COLUMNS).index('settings_digest')] in digests]
 
     def clear(self):
-        with closing(self._open()) as db, db: db.execute('DELETE FROM trials')
+        with self._db() as db: db.execute('DELETE FROM trials')
 
 # %% ../nbs/api/07_study.ipynb #821ede1b
 PRESETS = dict(
