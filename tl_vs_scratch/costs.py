@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CostMeter']
 
-# %% ../nbs/api/05_costs.ipynb #38ca0d39
+# %% ../nbs/api/05_costs.ipynb #7df28c1a
 import ctypes
 import gc
 import math
@@ -18,7 +18,7 @@ import torch
 from fastai.callback.core import Callback
 from torch.utils.flop_counter import FlopCounterMode
 
-from .backbones import depthwise_weight_grad # noqa: F401 - registers the operation that is counted here
+from .backbones import DepthwiseConv2d
 
 # %% ../nbs/api/05_costs.ipynb #b73d0066
 def _give_back_memory():
@@ -50,19 +50,24 @@ class _PeakMemory:
         self.stop.set(); self.thread.join()
         self._see(self.process.memory_info().rss)
 
-# %% ../nbs/api/05_costs.ipynb #d8211837
+# %% ../nbs/api/05_costs.ipynb #b89d78ce
 def _conv_backward_flops(grad_out_shape, x_shape, w_shape, _bias, _stride, _padding, _dilation, transposed, _out_padding, _groups, output_mask, **_):
     "Operations of a convolution's gradients, whatever its groups; w_shape holds the channels of one group"
     moving = x_shape if transposed else grad_out_shape
     forward = 2*moving[0]*math.prod(moving[2:])*math.prod(w_shape)
     return forward*sum(output_mask[:2])
 
-def _depthwise_flops(grad_shape, _x_shape, kernel, _stride, **_): return 2*math.prod(grad_shape)*kernel**2
+class _FlopCounter(FlopCounterMode):
+    "PyTorch's counter with the right formula, and with PyTorch's own operations while it counts"
+    def __init__(self): super().__init__(display=False, custom_mapping={torch.ops.aten.convolution_backward: _conv_backward_flops})
+    def __enter__(self):
+        DepthwiseConv2d.fast = False
+        return super().__enter__()
+    def __exit__(self, *exc):
+        DepthwiseConv2d.fast = True
+        return super().__exit__(*exc)
 
-def _flop_counter(): return FlopCounterMode(display=False, custom_mapping={
-    torch.ops.aten.convolution_backward: _conv_backward_flops, torch.ops.tl_vs_scratch.depthwise_weight_grad: _depthwise_flops})
-
-# %% ../nbs/api/05_costs.ipynb #6a520d02
+# %% ../nbs/api/05_costs.ipynb #09954650
 class CostMeter(Callback):
     "Measures every fit it is a callback of, and every `with` block; adds up"
     order = 70
@@ -110,7 +115,7 @@ class CostMeter(Callback):
     def before_batch(self):
         if not self.training: return
         self._trainable = sum(p.numel() for p in self.learn.model.parameters() if p.requires_grad)
-        if self._trainable not in self._flops_per_step: self._counter = _flop_counter().__enter__()
+        if self._trainable not in self._flops_per_step: self._counter = _FlopCounter().__enter__()
     def after_step(self):
         self.steps += 1
         self.trainable_params = max(self.trainable_params, self._trainable)
