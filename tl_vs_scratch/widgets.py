@@ -5,19 +5,19 @@
 # %% auto #0
 __all__ = ['lr_explorer']
 
-# %% ../nbs/api/11_widgets.ipynb #369f73b9
+# %% ../nbs/api/11_widgets.ipynb #e3a0ebd0
 import io
 from html import escape
 
 import ipywidgets as widgets
-import matplotlib.pyplot as plt
 from fastai.learner import Learner
+from matplotlib.figure import Figure
 
 from .backbones import StagedNet, create_backbone
 from .plots import plot_lrs
 from .unfreezing import discriminative_lrs, group_names
 
-# %% ../nbs/api/11_widgets.ipynb #fbe1b339
+# %% ../nbs/api/11_widgets.ipynb #9715c448
 def _stages_and_sizes(of):
     "Names and parameter counts of the groups of a learner, a network or a body's name"
     if isinstance(of, Learner): return group_names(of), [sum(p.numel() for p in g) for g in of.opt.param_lists]
@@ -27,11 +27,11 @@ def _stages_and_sizes(of):
 
 def _chart(lrs, names):
     "The bar chart as PNG bytes"
-    with plt.ioff(): ax = plot_lrs(lrs, names)
+    figure = Figure(figsize=(7, 2.8), layout='constrained') # not pyplot's: nothing is shown twice, nothing stays open
+    ax = plot_lrs(lrs, names, figure.subplots())
     ax.set_ylim(1e-7, 1)
     buffer = io.BytesIO()
-    ax.figure.savefig(buffer, format='png', dpi=90)
-    plt.close(ax.figure)
+    figure.savefig(buffer, format='png', dpi=90)
     return buffer.getvalue()
 
 def lr_explorer(
