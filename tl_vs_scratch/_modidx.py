@@ -17,6 +17,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'tl_vs_scratch.advice._null': ('api/advice.html#_null', 'tl_vs_scratch/advice.py'),
                                       'tl_vs_scratch.advice._pair': ('api/advice.html#_pair', 'tl_vs_scratch/advice.py'),
                                       'tl_vs_scratch.advice._points': ('api/advice.html#_points', 'tl_vs_scratch/advice.py'),
+                                      'tl_vs_scratch.advice._unfinished': ('api/advice.html#_unfinished', 'tl_vs_scratch/advice.py'),
                                       'tl_vs_scratch.advice.answer': ('api/advice.html#answer', 'tl_vs_scratch/advice.py'),
                                       'tl_vs_scratch.advice.recommend': ('api/advice.html#recommend', 'tl_vs_scratch/advice.py'),
                                       'tl_vs_scratch.advice.representatives': ( 'api/advice.html#representatives',

@@ -49,7 +49,7 @@ def recommend(study, table:pd.DataFrame, pairs:pd.DataFrame)->dict: # strategy (
     else: reasons.append(f'{cheapest} is clearly ahead of all others, so its price is well spent ({cost}).')
     return dict(strategy=cheapest, reasons=reasons)
 
-# %% ../nbs/api/09_advice.ipynb #f9b0dc27
+# %% ../nbs/api/09_advice.ipynb #16bb5847
 def _kind(study, scratch, pretrained):
     same = study.strategies[scratch][1] == study.strategies[pretrained][1]
     return 'same body' if same else 'free body'
@@ -72,6 +72,13 @@ def _crossing(c):
     if c['status'] == 'not_within': return f"Scratch is ahead at every size measured (from {_labels(c['high'])} on)."
     return 'Where scratch would pass the pretrained network can not be told from these sizes and seeds.'
 
+def _unfinished(table):
+    "A warning where strategies at the largest size do not even name their own training pictures"
+    at = table[(table.n == table.n.max()) & (table.train_accuracy < .8)]
+    if at.empty: return []
+    return ['Perhaps not trained long enough: ' + _and([f'{r.strategy} names {r.train_accuracy:.0%}' for r in at.itertuples()])
+            + ' of its own training pictures; more steps may change the answer.']
+
 def answer(study, summary)->list[str]: # Sentences
     "What the study says, in words"
     table, pairs, advice = summary.table, summary.pairs, summary['advice']
@@ -81,6 +88,7 @@ def answer(study, summary)->list[str]: # Sentences
     if pretrained and scratches: words.append(_crossing(summary['crossover']))
     if advice['strategy']: words.append(f"Take {advice['strategy']}.")
     words += advice['reasons']
+    words += _unfinished(table)
     failed = int((study.results.status == 'failed').sum())
     if failed: words.append(f'{failed} trial{"s" if failed > 1 else ""} failed; the table of results says why.')
     missing = len(study.plans) - len(study.results)
