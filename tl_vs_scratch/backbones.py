@@ -182,7 +182,7 @@ class DepthwiseConv2d(nn.Conv2d):
     fast = True # False while operations are counted: PyTorch's counter knows its own only
     def _pad(self, x): return F.pad(x, (self.padding[1],)*2 + (self.padding[0],)*2)
     def forward(self, x):
-        slow = self.kernel_size[0] >= 5 or x.shape[-1] <= 3*self.stride[0]
+        slow = x.shape[-1] <= (8 if self.kernel_size[0] >= 5 else 3)*self.stride[0] # on larger maps PyTorch's own is as fast
         if not DepthwiseConv2d.fast or x.device.type != 'cpu' or not slow or not (torch.is_grad_enabled() and self.weight.requires_grad): return super().forward(x)
         return _DepthwiseFunction.apply(self._pad(x), self.weight, self.stride[0])
 
