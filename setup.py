@@ -15,8 +15,9 @@ setup(
     keywords=[word.strip() for word in meta['keywords'].split(',')],
     python_requires=f">={meta['min_python']}",
     packages=find_packages(include=[lib, f'{lib}.*']),
+    package_data={lib: ['templates/*']},
     install_requires=meta['requirements'].split(),
-    extras_require={'dev': meta['dev_requirements'].split()},
+    extras_require={'dev': meta['dev_requirements'].split(), 'bench': meta['bench_requirements'].split()},
     # The second one lets nbdev link our names from other projects' notebooks
     entry_points={'console_scripts': meta['console_scripts'].split(), 'nbdev': [f'{lib}={lib}._modidx:d']},
 )

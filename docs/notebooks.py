@@ -105,7 +105,7 @@ def readme_files(root):
 
     def picture(kind, data, alt):
         name = f'docs/images/readme-{len(files)+1}.{IMAGES[kind]}'
-        data = _joined(data)
+        data = joined(data)
         files[root/name] = data.encode() if kind == 'image/svg+xml' else base64.b64decode(data)
         return f'![{alt}]({name})'
 
@@ -133,17 +133,17 @@ def _cell_parts(cell, nb, picture):
 
 def _output_part(out, picture, alt):
     "One saved output as Markdown: a picture, else Markdown, else plain text; nothing for widgets, bare HTML and stderr"
-    if out['output_type'] == 'stream': return fenced(strip_ansi(_joined(out['text'])), 'text') if out['name'] == 'stdout' else ''
+    if out['output_type'] == 'stream': return fenced(strip_ansi(joined(out['text'])), 'text') if out['name'] == 'stdout' else ''
     data = out.get('data', {})
     if WIDGET_VIEW in data: return ''
     for kind in IMAGES:
         if kind in data: return picture(kind, data[kind], alt)
-    if 'text/markdown' in data: return _joined(data['text/markdown'])
-    text = strip_ansi(_joined(data.get('text/plain', '')))
+    if 'text/markdown' in data: return joined(data['text/markdown'])
+    text = strip_ansi(joined(data.get('text/plain', '')))
     return '' if not text or re.fullmatch(r'<[\w.]+ object>', text) else fenced(text, 'text')
 
 
-def _joined(text): return text if isinstance(text, str) else ''.join(text)
+def joined(text): return text if isinstance(text, str) else ''.join(text)
 
 
 def from_root(markdown):

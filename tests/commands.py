@@ -28,7 +28,7 @@ made_by = tlvs.pretrained_learner # what a notebook has imported when it has a l
 from fastai.learner import Learner
 print(json.dumps([o for o in ('fit', 'fit_one_cycle', 'lr_find', 'fine_tune', 'no_bar') if hasattr(Learner, o)]), flush=True)
 from dataclasses import replace
-import matplotlib.pyplot, sklearn.datasets, torch.utils.flop_counter, tl_vs_scratch.advice, tl_vs_scratch.study, tl_vs_scratch.cli
+import matplotlib.pyplot, sklearn.datasets, torch.utils.flop_counter, tl_vs_scratch.advice, tl_vs_scratch.report, tl_vs_scratch.study, tl_vs_scratch.cli
 quick = tl_vs_scratch.study.PRESETS['quick']
 quick['settings'] = replace(quick['settings'], steps=.02, evaluations=2, image_size=32) # a preset that takes no time
 def work(call):

@@ -1,11 +1,18 @@
-"The chapters run only when asked for; plots never open a window"
+"The chapters run only when asked for; plots never open a window; activations are cached in a folder of the tests' own"
 
+import atexit
+import logging
 import os
+import shutil
+import tempfile
 
 import pytest
 
 os.environ['MPLBACKEND'] = 'Agg' # before anything imports matplotlib
 os.environ.setdefault('OMP_NUM_THREADS', '1') # tests run side by side; threads that wait for a busy core cost more than they bring
+
+os.environ['TLVS_CACHE_DIR'] = tempfile.mkdtemp(prefix='tlvs-tests-')
+atexit.register(shutil.rmtree, os.environ['TLVS_CACHE_DIR'], ignore_errors=True)
 
 
 def pytest_addoption(parser):
@@ -20,6 +27,16 @@ def pytest_collection_modifyitems(config, items):
     chapters = [o for o in items if o.get_closest_marker('chapters')]
     config.hook.pytest_deselected(items=chapters)
     items[:] = [o for o in items if o not in chapters]
+
+
+@pytest.fixture(autouse=True)
+def environment_stays():
+    "A notebook may set variables and silence logs; Sphinx's warnings are logs"
+    before = dict(os.environ)
+    yield
+    logging.disable(logging.NOTSET)
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(autouse=True)

@@ -14,27 +14,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import tl_vs_scratch as tlvs
-import torch
 from commands import ENV, commands, paint, paint_folder, stored
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 
 COLUMNS = '''task strategy start body n seed image_size lr settings_digest valid_accuracy test_accuracy train_accuracy
-overfitting_gap seconds seconds_wall seconds_tuning steps flops trainable_params peak_memory_mb device threads status error'''.split()
+overfitting_gap seconds seconds_wall seconds_tuning steps flops trainable_params peak_memory_mb device threads precision memory_format status error'''.split()
 TINY = dict(steps=.02, evaluations=2, image_size=32, jobs=1, progress=False)
 
 
 @pytest.fixture(scope='module', autouse=True)
 def command(): return commands() # starts at once, and imports while the first tests run
-
-
-@pytest.fixture(scope='module', autouse=True)
-def one_thread():
-    "Networks this small only wait for a second thread"
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope='module')
@@ -245,7 +235,7 @@ def test_bad_usage(words, command):
     assert done.status == 2 and done.out == '' and 'Error: ' in done.err and 'Traceback' not in done.err
 
 
-@pytest.mark.parametrize('words', [['--help'], ['compare', '--help'], ['tasks', '--help']], ids=' '.join)
+@pytest.mark.parametrize('words', [['--help'], ['compare', '--help'], ['report', '--help'], ['tasks', '--help']], ids=' '.join)
 def test_help(words, command):
     done = command(*words)
     assert (done.status, done.err) == (0, '') and 'Usage: tl-vs-scratch' in done.out
@@ -266,7 +256,7 @@ def study_of(command, tmp_path, photos):
 def test_command_goes_on_where_it_stopped(study_of, tmp_path):
     done, rows, csv = study_of()
     assert 'Trained 2 trials.' in done.out and len(rows) == 2 and 'trials |' in done.err
-    assert sorted(o.name for o in (tmp_path/'out').iterdir()) == ['results.csv', 'study.db', 'summary.json']
+    assert sorted(o.name for o in (tmp_path/'out').iterdir()) == ['report.html', 'results.csv', 'study.db', 'summary.json']
     assert list(pd.read_csv(tmp_path/'out/results.csv')) == COLUMNS
     check_summary(json.loads((tmp_path/'out/summary.json').read_text(), parse_constant=not_json), tlvs.from_folder(tmp_path/'photos'), ['scratch:convnet'], 2)
     # the same again: nothing is trained, nothing changes

@@ -27,15 +27,6 @@ TINY = dict(steps=.02, evaluations=2, image_size=32, jobs=1, progress=False)
 def command(): return commands()
 
 
-@pytest.fixture(scope='module', autouse=True)
-def one_thread():
-    "Networks this small only wait for a second thread"
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def quiet(learn, f):
     with learn.no_bar(), learn.no_logging(): return f(learn)
 
@@ -195,7 +186,7 @@ def test_damaged_pictures_are_listed_and_skipped(good):
 def test_each_alone_is_no_picture(name, tmp_path):
     path = tmp_path/name
     path.write_bytes(DAMAGED[name]())
-    assert tlvs.data._digest(path, 'RGB') is None
+    assert tlvs.data._digest(path, 'RGB', 32) is None
 
 
 def test_damaged_exif_block(good, recwarn):

@@ -20,13 +20,16 @@ _names = {
     'backbones': 'StagedNet create_backbone list_backbones convnet',
     'learners': 'scratch_learner pretrained_learner hybrid_learner',
     'unfreezing': 'stage_table freeze_to audit_frozen discriminative_lrs GradualUnfreezing UnfreezeOnPlateau',
+    'caching': 'cached_prefix task_features cached_tables clear_cache',
     'costs': 'CostMeter',
     'strategies': 'Phase Strategy STRATEGIES Settings run_trial',
     'study': 'Study compare',
-    'curves': 'accuracy_interval paired_difference crossover',
+    'curves': 'accuracy_interval paired_difference crossover label_efficiency',
     'advice': 'summarise',
+    'probes': 'probe_curve ProbeCurve',
     'plots': 'plot_learning_curves plot_cost_accuracy plot_overfitting_gap plot_lrs show_predictions',
     'widgets': 'lr_explorer',
+    'report': 'StoredStudy write_report',
 }
 _module_of = {name: module for module, names in _names.items() for name in names.split()}
 

@@ -41,7 +41,7 @@ class PictureEntry(nn.Module):
         self.mean, self.std = (self.mean - mean)/std, self.std/std
         return self
 
-# %% ../nbs/api/01_backbones.ipynb #d51ba322
+# %% ../nbs/api/01_backbones.ipynb #440358eb
 class Activations(TensorBase):
     "A state in the middle of a network; `cut` is how many stages it has been through"
 
@@ -60,13 +60,14 @@ class StagedNet(nn.Module):
         self.stages = nn.Sequential(OrderedDict(stages))
         self.entry, self.head = entry or nn.Identity(), head or nn.Identity()
         self.name, self.start, self.n_features = name, start, n_features
+        self.bfloat16 = False # True: arithmetic in bfloat16 where that is safe, weights in float32
 
     @property
     def stage_names(self): return list(self.stages._modules)
 
     def _run(self, x, upto):
-        cut = getattr(x, 'cut', 0) if isinstance(x, Activations) else 0
-        state = x.as_subclass(torch.Tensor) if isinstance(x, Activations) else self.entry(x)
+        cut = getattr(x, 'cut', None) # the tag, not the type: a Learner hands all tensors over as plain ones
+        state = self.entry(x) if cut is None else x.as_subclass(torch.Tensor)
         for stage in list(self.stages)[cut:upto]: state = stage(state)
         return state
 
@@ -74,7 +75,8 @@ class StagedNet(nn.Module):
         "The state after the first `cut` stages, ready to be given to `forward` in place of the pictures `x`"
         return Activations(self._run(x, cut), cut=cut)
 
-    def forward(self, x): return self.head(self._run(x, None))
+    def forward(self, x):
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bfloat16): return self.head(self._run(x, None)).float()
 
 # %% ../nbs/api/01_backbones.ipynb #4ad14ce7
 def _widen_stem(model, in_channels, pretrained):

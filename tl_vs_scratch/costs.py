@@ -67,7 +67,7 @@ class _FlopCounter(FlopCounterMode):
         DepthwiseConv2d.fast = True
         return super().__exit__(*exc)
 
-# %% ../nbs/api/05_costs.ipynb #09954650
+# %% ../nbs/api/05_costs.ipynb #4f6d5646
 class CostMeter(Callback):
     "Measures every fit it is a callback of, and every `with` block; adds up"
     order = 70
@@ -105,6 +105,12 @@ class CostMeter(Callback):
         self.seconds, self._since = self.elapsed, None
         try: yield
         finally: self._since = time.perf_counter() if running else None
+
+    @property
+    def running(self): return self._since is not None
+    def charge(self, seconds, flops=0):
+        "Count work that was done before, or elsewhere, as if it had been done now"
+        self.seconds, self.flops = self.seconds + seconds, self.flops + int(flops)
 
     def before_fit(self): self._flops_per_step = {}; self.__enter__()
     def after_fit(self): self.__exit__(None, None, None)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['bootstrap_means', 'accuracy_interval', 'paired_difference', 'correct_answers', 'accuracy_table', 'paired_table',
-           'difference', 'crossover']
+           'difference', 'crossover', 'label_efficiency']
 
 # %% ../nbs/api/08_curves.ipynb #19ec6fcd
 from itertools import combinations
@@ -105,3 +105,28 @@ def _zero(d):
     n, y = np.log(d.n.to_numpy(float)), d.difference.to_numpy()
     k = int(np.argmax(y <= 0))
     return int(round(np.exp(np.interp(0, [-y[k-1], -y[k]], [n[k-1], n[k]]))))
+
+# %% ../nbs/api/08_curves.ipynb #919ff446
+def label_efficiency(
+    correct:np.ndarray, # Was each test picture right with `n` labels? (seeds, pictures)
+    n:int,              # Labels
+    scratch:dict        # Labels -> was each of the same pictures right? (seeds, pictures); at least two sizes
+)->dict:                # n, worth, low, high: labels more that scratch needs; inf where none of its sizes is enough
+    "How many labels more scratch needs for the same accuracy, with a 95% interval (nan with one seed)"
+    sizes = sorted(scratch)
+    if len(sizes) < 2: raise ValueError(f'a curve from scratch needs at least two sizes; found {len(sizes)}')
+    log_sizes = np.log(np.array(sizes, float))
+    def worth(accuracy, curve):
+        curve = np.maximum.accumulate(curve)
+        if accuracy > curve[-1]: return np.inf
+        if accuracy <= curve[0]: return float(sizes[0] - n)
+        k = int(np.searchsorted(curve, accuracy))
+        return float(np.exp(np.interp(accuracy, curve[k-1:k+1], log_sizes[k-1:k+1])) - n)
+    tables = [np.asarray(t, float) for t in (correct, *(scratch[m] for m in sizes))]
+    res = dict(n=n, worth=worth(tables[0].mean(), [t.mean() for t in tables[1:]]), low=np.nan, high=np.nan)
+    if min(map(len, tables)) < 2: return res
+    rng, draws, pictures = np.random.default_rng(0), 1000, tables[0].shape[1]
+    weights = rng.multinomial(pictures, np.full(pictures, 1/pictures), draws)/pictures # the same pictures on both sides
+    means = np.stack([((rng.multinomial(len(t) - 1, np.full(len(t), 1/len(t)), draws)/(len(t) - 1)) @ t*weights).sum(1) for t in tables])
+    low, high = np.quantile([worth(m[0], m[1:]) for m in means.T], [.025, .975], method='nearest')
+    return res | dict(low=float(low), high=float(high))

@@ -6,10 +6,11 @@
 __all__ = ['STRATEGIES', 'RESULTS_VERSION', 'Phase', 'Strategy', 'parse_strategy', 'Settings', 'settings_digest', 'StepsDL',
            'in_steps', 'Trial', 'run_phase', 'run_trial']
 
-# %% ../nbs/api/06_strategies.ipynb #98ca61c2
+# %% ../nbs/api/06_strategies.ipynb #b3b1bd68
 import hashlib
 import json
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from fastai.data.core import DataLoaders, TfmdDL
 from fastai.learner import Recorder
 
 from .backbones import check_backbone
+from .caching import PRECISIONS, CachedPrefix, fast_bfloat16
 from .costs import CostMeter
 from .data import Task
 from .learners import hybrid_learner, pretrained_learner, scratch_learner
@@ -86,7 +88,7 @@ def parse_strategy(
     if isinstance(own, str): check_backbone(own)
     return STRATEGIES[name], own, name if own == body else f'{name}:{own}'
 
-# %% ../nbs/api/06_strategies.ipynb #d6292d7c
+# %% ../nbs/api/06_strategies.ipynb #743e8f00
 @dataclass(frozen=True)
 class Settings:
     "What all trials of a study share"
@@ -96,12 +98,16 @@ class Settings:
     steps:float = 1.           # Factor on the steps of every phase
     tune:int = 1               # Learning rates to try in each trial, chosen by validation loss; 1 takes the strategy's own
     evaluations:int = 8        # Points of the training's trace, about
+    views:int = 1              # Passes over the training pictures that frozen stages make (see `CachedPrefix`)
+    precision:str = 'auto'     # Arithmetic: 'float32', 'bfloat16', or 'auto', the faster one for the body on this machine
+    channels_last:bool = True  # Memory format of pictures and convolutions; False: channels first
 
     def __post_init__(self):
-        for name in ('bs', 'steps', 'tune', 'evaluations'):
+        for name in ('bs', 'steps', 'tune', 'evaluations', 'views'):
             if getattr(self, name) <= 0: raise ValueError(f'{name} must be above 0, not {getattr(self, name)}')
+        if self.precision not in PRECISIONS: raise ValueError(f"unknown precision '{self.precision}'; choose from {', '.join(PRECISIONS)}")
 
-RESULTS_VERSION = 1 # goes up when the same settings would give other results
+RESULTS_VERSION = 2 # goes up when the same settings would give other results
 
 def settings_digest(task:Task, strategy:Strategy, body:str, settings:Settings)->str:
     "Equal where two trials of the same `n` and seed are the same experiment"
@@ -125,7 +131,13 @@ def in_steps(dls:DataLoaders, steps:int)->DataLoaders:
     train.steps = steps
     return DataLoaders(train, dls.valid, path=dls.path, device=dls.device)
 
-# %% ../nbs/api/06_strategies.ipynb #37e6b615
+# %% ../nbs/api/06_strategies.ipynb #f7238e2d
+def _trains_in_bfloat16(body, precision, device):
+    "Whether training steps compute in bfloat16: on a CPU ResNets gain by it and depthwise convolutions lose"
+    if precision != 'auto': return precision == 'bfloat16'
+    return 'resnet' in str(body) and fast_bfloat16(device)
+
+# %% ../nbs/api/06_strategies.ipynb #92508661
 class Trial(NamedTuple):
     "What came of one training"
     row:dict            # One line of a study's table
@@ -159,44 +171,58 @@ def run_phase(
     phase:Phase,     # What to train
     evaluations:int=1, # How often to validate
     lr_factor:float=1., # Factor on the learning rates
-    cbs=None         # More callbacks
+    cbs=None,        # More callbacks
+    prefix:CachedPrefix|None=None # Where activations of frozen stages come from; None: computed in every step
 ):
     "Freeze, set the rates, and train for `phase.steps` steps (rounded up to a multiple of what lies between two evaluations)"
     n_stages = len(learn.model.stages)
     freeze_to(learn, 0 if phase.stages is None else -1 - min(phase.stages, n_stages))
     between = -(-phase.steps//evaluations)
     dls, learn.dls = learn.dls, in_steps(learn.dls, between)
-    try: learn.fit_one_cycle(-(-phase.steps//between), discriminative_lrs(phase.lr*lr_factor, n_stages, phase.decay), cbs=cbs)
+    lrs = discriminative_lrs(phase.lr*lr_factor, n_stages, phase.decay)
+    try:
+        with prefix.applied() if prefix else nullcontext(): learn.fit_one_cycle(-(-phase.steps//between), lrs, cbs=cbs)
     finally: learn.dls = dls
 
 def _train(task, strategy, n, seed, body, settings, lr_factor):
     "One training from start to end: the learner, its costs and its trace"
     set_seed(seed)
     dls = task.dls(n, seed, bs=settings.bs, image_size=settings.image_size, augment=settings.augment)
-    for _ in dls.train_ds: pass # decode the pictures before the clock starts
-    for _ in dls.valid_ds: pass
     meter = CostMeter()
     trace = _Trace(meter)
     total = sum(p.steps for p in strategy.phases)
     with meter:
         learn = _build(strategy, body, dls)
+        learn.model.bfloat16 = _trains_in_bfloat16(body, settings.precision, dls.device)
+        if not settings.channels_last: learn.model.to(memory_format=torch.contiguous_format)
+        with meter.paused(): prefix = _prefix(learn, strategy, settings, task)
         with learn.no_bar(), learn.no_logging():
             for phase in strategy.phases:
                 evaluations = round(settings.evaluations*phase.steps/total)
                 trace.free = not phase.plateau
                 cbs = [meter, trace] + ([UnfreezeOnPlateau()] if phase.plateau else [])
-                run_phase(learn, phase, max(1, evaluations, 8*phase.plateau), lr_factor, cbs)
-    return learn, meter, trace.rows
+                run_phase(learn, phase, max(1, evaluations, 8*phase.plateau), lr_factor, cbs, prefix)
+    return learn, meter, trace.rows, prefix
+
+def _prefix(learn, strategy, settings, task):
+    "Where the trial's activations come from, if any stage is frozen in any phase; pictures that are needed are decoded"
+    n, dls = len(learn.model.stages), learn.dls
+    cuts = {0 if p.stages is None else n - min(p.stages, n) for p in strategy.phases}
+    if any(p.plateau for p in strategy.phases): cuts |= set(range(n))
+    prefix = CachedPrefix(learn, settings.views, settings.precision, task, keep=cuts) if any(cuts) else None
+    if not prefix or not prefix.covers(cuts): all(True for ds in (dls.train_ds, dls.valid_ds) for _ in ds)
+    return prefix
 
 @torch.no_grad()
-def _logits(learn, dl):
+def _logits(learn, dl, prefix=None):
     "Class scores before softmax, and the right classes"
+    if prefix: dl = prefix.loader(dl)
     with learn.no_bar(), learn.no_logging(): out, y = learn.get_preds(dl=dl, act=lambda o: o)
     return out.float().cpu().numpy(), y.cpu().numpy()
 
 def _lr_factors(tune): return [1.] if tune == 1 else list(10**np.linspace(-.75, .75, tune))
 
-# %% ../nbs/api/06_strategies.ipynb #1272597e
+# %% ../nbs/api/06_strategies.ipynb #8f8e1f2d
 def run_trial(
     task:Task,              # The task
     strategy:str|Strategy,  # As in `parse_strategy`
@@ -210,9 +236,10 @@ def run_trial(
     strategy, body, label = parse_strategy(strategy, body)
     scaled = strategy.scaled(settings.steps)
     runs = [(*_train(task, scaled, n, seed, body, settings, f), f) for f in _lr_factors(settings.tune)]
-    learn, meter, trace, factor = min(runs, key=lambda run: run[2][-1]['valid_loss'])
-    train_logits, train_y = _logits(learn, learn.dls.test_dl(learn.dls.train_ds.items, with_labels=True, num_workers=0))
-    logits, y = _logits(learn, task.test_dl(learn.dls))
+    learn, meter, trace, prefix, factor = min(runs, key=lambda run: run[2][-1]['valid_loss'])
+    train_logits, train_y = _logits(learn, learn.dls.test_dl(learn.dls.train_ds.items, with_labels=True, num_workers=0), prefix)
+    logits, y = _logits(learn, task.test_dl(learn.dls), prefix)
+    if prefix: prefix.write()
     train_accuracy, test_accuracy = ((o.argmax(1) == t).mean().item() for o, t in ((train_logits, train_y), (logits, y)))
     row = dict(
         task=task.name, strategy=label, start=strategy.start, body=str(body), n=n, seed=seed,
@@ -222,5 +249,6 @@ def run_trial(
         overfitting_gap=train_accuracy - test_accuracy,
         seconds=meter.seconds, seconds_wall=time.perf_counter() - began, seconds_tuning=sum(m.seconds for _, m, *_ in runs) - meter.seconds,
         steps=meter.steps, flops=meter.flops, trainable_params=meter.trainable_params, peak_memory_mb=meter.peak_memory_mb,
-        device=str(learn.dls.device), threads=torch.get_num_threads(), status='done', error='')
+        device=str(learn.dls.device), threads=torch.get_num_threads(), precision='bfloat16' if learn.model.bfloat16 else 'float32',
+        memory_format='channels_last' if settings.channels_last else 'channels_first', status='done', error='')
     return Trial(row, trace, logits)

@@ -25,12 +25,12 @@ from tqdm import tqdm
 from .data import Task, load_task
 from .strategies import STRATEGIES, Settings, Strategy, Trial, parse_strategy, run_trial, settings_digest
 
-# %% ../nbs/api/07_study.ipynb #1a6f93b0
-SCHEMA = 1
+# %% ../nbs/api/07_study.ipynb #21ca4e7c
+SCHEMA = 2
 COLUMNS = dict(task='TEXT', strategy='TEXT', start='TEXT', body='TEXT', n='INTEGER', seed='INTEGER', image_size='INTEGER', lr='REAL',
                settings_digest='TEXT', valid_accuracy='REAL', test_accuracy='REAL', train_accuracy='REAL', overfitting_gap='REAL',
                seconds='REAL', seconds_wall='REAL', seconds_tuning='REAL', steps='INTEGER', flops='REAL', trainable_params='INTEGER',
-               peak_memory_mb='REAL', device='TEXT', threads='INTEGER', status='TEXT', error='TEXT')
+               peak_memory_mb='REAL', device='TEXT', threads='INTEGER', precision='TEXT', memory_format='TEXT', status='TEXT', error='TEXT')
 
 class Store:
     "Finished trials in an SQLite file"
@@ -177,6 +177,8 @@ class Study:
         done = {(r['settings_digest'], r['n'], r['seed']) for r in (t.row for t in self.trials()) if r['status'] == 'done'}
         todo = [p for p in self.plans if (p.digest, p.n, p.seed) not in done]
         self.trained = len(todo)
+        from tl_vs_scratch.report import remember
+        remember(self)
         if todo: self._train(todo, min(_jobs(jobs), len(todo)), progress)
         self.write_csv()
         return self
@@ -210,6 +212,10 @@ class Study:
         "Learning curves with 95% bands"
         from tl_vs_scratch.plots import plot_learning_curves
         return plot_learning_curves(self, ax=ax)
+    def report(self, path=None):
+        "Everything about the study in one HTML file, `report.html` in its folder where no `path` is given; the file's path"
+        from tl_vs_scratch.report import write_report
+        return write_report(self, path)
 
 def _jobs(jobs):
     if jobs is not None and jobs < 1: raise ValueError(f'jobs must be at least 1, not {jobs}')

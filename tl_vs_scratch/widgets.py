@@ -6,15 +6,13 @@
 __all__ = ['lr_explorer']
 
 # %% ../nbs/api/11_widgets.ipynb #e3a0ebd0
-import io
 from html import escape
+from math import log10
 
 import ipywidgets as widgets
 from fastai.learner import Learner
-from matplotlib.figure import Figure
 
 from .backbones import StagedNet, create_backbone
-from .plots import plot_lrs
 from .unfreezing import discriminative_lrs, group_names
 
 # %% ../nbs/api/11_widgets.ipynb #9715c448
@@ -25,33 +23,41 @@ def _stages_and_sizes(of):
     parts = [*net.stages.named_children(), ('head', net.head)]
     return [n for n, _ in parts], [sum(p.numel() for p in m.parameters()) for _, m in parts]
 
-def _chart(lrs, names):
-    "The bar chart as PNG bytes"
-    figure = Figure(figsize=(7, 2.8), layout='constrained') # not pyplot's: nothing is shown twice, nothing stays open
-    ax = plot_lrs(lrs, names, figure.subplots())
-    ax.set_ylim(1e-7, 1)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format='png', dpi=90)
-    return buffer.getvalue()
+_STYLE = """<style>.lrs { display: grid; grid-template-columns: auto 1fr auto; gap: 0 10px; align-items: center; width: min(540px, 80vw); line-height: 1.7 }
+.lrs i { height: .8em; background: #0072B2 } .lrs :nth-child(3n) { text-align: right }</style>""" # other colours are the page's, light or dark
+
+def _bar(name, rate, top):
+    "One line of the chart: name, bar and rate; the scale is logarithmic and spans six decades"
+    width = max(1, 100 + 100*log10(rate/top)/6) if rate else 0
+    return f'<span>{escape(name)}</span><i style="width:{width:.0f}%"></i><span>{f"{rate:.1e}" if rate else "frozen"}</span>'
+
+def _chart(rates, names, sizes):
+    "A bar per stage and what is trained in all, as HTML"
+    trained = sum(size for size, rate in zip(sizes, rates) if rate)
+    bars = ''.join(_bar(name, rate, rates[-1]) for name, rate in zip(names, rates))
+    return f'{_STYLE}<p><b>{trained:,}</b> of {sum(sizes):,} parameters are trained</p><div class="lrs">{bars}</div>'
+
+# %% ../nbs/api/11_widgets.ipynb #explorer
+_DECAYS = (1, 1.1, 1.2, 1.4, 1.7, 2, 2.6, 4)
 
 def lr_explorer(
-    of='tf_efficientnet_lite0' # A learner, a `StagedNet`, or the name of a body
-)->widgets.VBox:               # With `rates`, the list of rates that is shown: 0 where frozen
-    "Sliders for base rate, decay and frozen stages; a bar chart of the rate per stage and the count of what is trained"
+    of='tf_efficientnet_lite0', # A learner, a `StagedNet`, or the name of a body
+    lr:float=1e-2               # Learning rate of the head
+)->widgets.VBox:                # With `rates`, the list of rates that is shown: 0 where frozen
+    "Sliders for decay and frozen stages; a bar for the rate of each stage and the count of what is trained"
     names, sizes = _stages_and_sizes(of)
-    wide = dict(style={'description_width': '110px'}, layout=widgets.Layout(width='420px', max_width='100%'), continuous_update=False)
-    lr = widgets.FloatLogSlider(value=1e-2, base=10, min=-5, max=-1, step=.25, description='rate of the head', readout_format='.1e', **wide)
-    decay = widgets.FloatSlider(value=1.4, min=1, max=4, step=.1, description='decay per stage', readout_format='.1f', **wide)
-    frozen = widgets.IntSlider(value=0, min=0, max=len(names) - 1, description='frozen stages', **wide)
-    count, chart = widgets.HTML(), widgets.Image(format='png', layout=widgets.Layout(max_width='100%'))
-    box = widgets.VBox([lr, decay, frozen, count, chart])
-
-    def draw(_=None):
-        rates = discriminative_lrs(lr.value, len(names) - 1, decay.value)
-        box.rates = [0]*frozen.value + rates[frozen.value:]
-        trained = sum(sizes[frozen.value:])
-        count.value = f'<b>{trained:,}</b> of {sum(sizes):,} parameters are trained, from <b>{escape(names[frozen.value])}</b> on.'
-        chart.value = _chart(box.rates, names)
-    for slider in (lr, decay, frozen): slider.observe(draw, 'value')
-    draw()
+    cut = range(len(names))
+    rates = [[[0]*k + discriminative_lrs(lr, len(names) - 1, decay)[k:] for k in cut] for decay in _DECAYS]
+    wide = dict(style={'description_width': '9.5em'}, layout=widgets.Layout(width='100%', max_width='560px'))
+    decay = widgets.SelectionSlider(options=[f'{d:g}' for d in _DECAYS], index=3, description='decay per stage', **wide)
+    frozen = widgets.SelectionSlider(options=['nothing', *names[:-1]], description='frozen up to', **wide)
+    plain = dict(layout=widgets.Layout(), style=widgets.HTML().style) # one for all, since a saved page holds each
+    charts = [widgets.Stack([widgets.HTML(_chart(row[k], names, sizes), **plain) for k in cut], selected_index=0) for row in rates]
+    shown = widgets.Stack(charts, selected_index=3)
+    widgets.jslink((decay, 'index'), (shown, 'selected_index'))
+    for chart in charts: widgets.jslink((frozen, 'index'), (chart, 'selected_index'))
+    box = widgets.VBox([decay, frozen, shown])
+    def note(_=None): box.rates = rates[decay.index][frozen.index]
+    for slider in (decay, frozen): slider.observe(note, 'index')
+    note()
     return box

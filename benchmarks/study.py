@@ -1,0 +1,102 @@
+"""What a study costs, per strategy: ours against the same trials as plain fastai loops
+
+    python -m benchmarks.study DATA_FOLDER [--json FILE]
+
+A standard study has 5 sizes x 3 seeds of each strategy. Running all of it twice takes hours, so a sample is measured and scaled:
+- plain fastai (timm's network, files, BatchNorm learning in the frozen part): the median seconds of a training step in each phase,
+  and of a picture's forward pass, times the steps of the trial and the pictures that it validates and tests;
+- ours: whole trials, the first one with an empty cache. Strategies that train everything for long are run with a tenth and a fifth
+  of their steps, and the line through both is read at the full number.
+Both without augmentation, with the same threads, one trial at a time, the two sides taking turns.
+"""
+
+import time
+
+import numpy as np
+import timm
+import torch
+from fastai.callback.core import Callback
+from fastai.learner import Learner
+from torch import nn
+
+from benchmarks.machine import arguments, empty_cache, finish, median
+from benchmarks.peers import BODY, Split, fastai_dls, network
+from tl_vs_scratch.data import load_task
+from tl_vs_scratch.strategies import STRATEGIES, Settings, in_steps, run_trial
+from tl_vs_scratch.study import PRESETS
+
+STUDIED = ('scratch', 'linear_probe', 'fine_tune', 'lp_ft', 'partial_fine_tune')
+TRIALS = 5*3
+
+
+class Marks(Callback):
+    "The time at the end of each step"
+    def before_fit(self): self.times = []
+    def after_batch(self):
+        if self.training: self.times.append(time.perf_counter())
+
+
+class Plain:
+    "fastai's Learner on timm's network, one parameter group per stage"
+    def __init__(self, task, size, bs):
+        self.dls = fastai_dls(Split(task, 0, size, bs))
+    def learner(self, pretrained):
+        model = network(len(self.dls.vocab)) if pretrained else timm.create_model(BODY, num_classes=len(self.dls.vocab))
+        stages = [nn.Sequential(model.conv_stem, model.bn1), *model.blocks, nn.Sequential(model.conv_head, model.bn2)]
+        return Learner(self.dls, model, nn.CrossEntropyLoss(), splitter=lambda m: [list(s.parameters()) for s in (*stages, model.classifier)])
+    def step(self, stages, steps=6):
+        "Median seconds of a training step in which so many of the last stages are trained"
+        learn, marks = self.learner(stages is not None), Marks()
+        if stages is not None: learn.freeze_to(-1 - min(stages, 9))
+        learn.dls = in_steps(self.dls, steps)
+        with learn.no_bar(), learn.no_logging(): learn.fit(1, cbs=[marks, NoValidation()])
+        return median(np.diff(marks.times))
+    def picture(self):
+        "Seconds of a picture's forward pass with loading it, once two batches are under way"
+        learn = self.learner(True)
+        start = time.perf_counter()
+        with learn.no_bar(), learn.no_logging(): learn.get_preds(dl=self.dls.valid)
+        return (time.perf_counter() - start)/len(self.dls.valid_ds)
+
+
+class NoValidation(Callback):
+    def before_validate(self):
+        from fastai.callback.core import CancelValidException
+        raise CancelValidException
+
+
+def plain_seconds(plain, strategy, settings, n_valid, n_test, n_train, picture):
+    "A trial as plain loops: its steps, a validation per evaluation, the training and the test pictures at the end"
+    steps = sum(p.steps*plain.step(p.stages) for p in strategy.phases)
+    return steps + picture*(settings.evaluations*n_valid + n_train + n_test)
+
+
+def our_seconds(task, strategy, settings, size):
+    "Wall seconds of a first trial and of a further one"
+    run = lambda seed, steps: run_trial(task, strategy, task.labels_available, seed, settings=Settings(image_size=size, steps=steps, augment=False)).row['seconds_wall']
+    long = any(p.stages is None for p in strategy.phases)
+    if not long: return run(0, 1.), run(1, 1.)
+    first = run(0, .1)
+    a, b = run(1, .1), run(1, .2)
+    return first + 9*(b - a), a + 9*(b - a)
+
+
+def main():
+    args = arguments(__doc__, strategies=','.join(STUDIED))
+    task, settings = load_task(args.data), PRESETS['standard']['settings']
+    size = args.size or task.image_size
+    train, valid = task.subset(None, 0)
+    plain, rows = Plain(task, size, settings.bs), []
+    picture = plain.picture()
+    with empty_cache():
+        for name in args.strategies.split(','):
+            theirs = plain_seconds(plain, STRATEGIES[name], settings, len(valid), len(task.test_idxs), len(train), picture)
+            cold, warm = our_seconds(task, STRATEGIES[name], settings, size)
+            rows.append(dict(strategy=name, seconds_plain=theirs, seconds_first=cold, seconds_further=warm, speedup=TRIALS*theirs/(cold + (TRIALS - 1)*warm)))
+            print('{strategy:20} plain {seconds_plain:7.1f} s a trial; ours {seconds_first:7.1f} s the first, {seconds_further:7.1f} s each further; {speedup:.1f} times'.format(**rows[-1]), flush=True)
+    total = lambda chosen: TRIALS*sum(r['seconds_plain'] for r in chosen)/sum(r['seconds_first'] + (TRIALS - 1)*r['seconds_further'] for r in chosen)
+    frozen = [r for r in rows if all(p.stages is not None for p in STRATEGIES[r['strategy']].phases)]
+    finish(args, dict(benchmark='study', task=task.name, size=size, strategies=rows, study_speedup=total(rows), study_speedup_frozen=total(frozen) if frozen else None))
+
+
+if __name__ == '__main__': main()

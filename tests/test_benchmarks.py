@@ -1,0 +1,30 @@
+"The scripts behind the claims of speed run, and write what they say they write (how fast this is, is nobody's business here)"
+
+import json
+import sys
+
+import pytest
+from commands import paint_folder
+
+
+@pytest.fixture(scope='module')
+def photos(tmp_path_factory): return paint_folder(tmp_path_factory.mktemp('bench')/'photos', each=60, size=32)
+
+
+def run(name, monkeypatch, tmp_path, *words):
+    from importlib import import_module
+    monkeypatch.syspath_prepend(str(__import__('commands').ROOT))
+    monkeypatch.setattr(sys, 'argv', [name, *map(str, words), '--size', '32', '--json', str(tmp_path/'out.json')])
+    import_module(f'benchmarks.{name}').main()
+    return json.loads((tmp_path/'out.json').read_text())
+
+
+def test_throughput(photos, monkeypatch, tmp_path):
+    found = run('throughput', monkeypatch, tmp_path, photos, '--rounds', 1)
+    assert found['throughput_ratio_decoded'] > 0 and found['throughput_ratio_jpeg'] > 0 and found['machine']['cores'] >= 1
+
+
+def test_frozen(photos, monkeypatch, tmp_path):
+    found = run('frozen', monkeypatch, tmp_path, photos, '--epochs', 1, '--timed', 1, '--seeds', 2, '--peers', 'tuned')
+    assert found['speedup_vs_tuned_fastai'] > 0 and len(found['accuracies_tuned']) == len(found['accuracies_ours']) == 2
+    assert found['accuracy_difference_ci95_tuned'][0] <= found['accuracy_difference_tuned'] <= found['accuracy_difference_ci95_tuned'][1]

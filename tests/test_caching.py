@@ -1,0 +1,184 @@
+"Cached activations: every strategy, other networks, many processes at once, a cache that can not be written"
+
+import multiprocessing
+import os
+
+import numpy as np
+import pytest
+import tl_vs_scratch as tlvs
+import torch
+from commands import paint_folder
+from fastai.basics import SGD, set_seed
+from tl_vs_scratch import caching
+from tl_vs_scratch.caching import CachedPrefix, cached_prefix, cached_tables
+from tl_vs_scratch.strategies import Phase, Settings, Strategy, run_trial
+from torch import nn
+
+SETTINGS = Settings(image_size=32, steps=.05, bs=8, evaluations=2, augment=False)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path):
+    os.environ['TLVS_CACHE_DIR'] = str(tmp_path/'cache')
+    caching._tables.clear()
+    yield
+    caching._tables.clear()
+
+
+@pytest.fixture(scope='module')
+def task(tmp_path_factory): return tlvs.from_folder(paint_folder(tmp_path_factory.mktemp('painted')), image_size=32)
+
+
+def quiet(learn, f):
+    with learn.no_bar(), learn.no_logging(): return f()
+
+
+@pytest.mark.parametrize('body', ['tf_efficientnet_lite0', 'resnet18', 'own'])
+@pytest.mark.parametrize('frozen', ['body', 'middle'])
+def test_weights_are_those_without_a_cache(task, body, frozen):
+    "Dropout included; networks of other families, and modules of one's own"
+    def trained(cached):
+        set_seed(0)
+        stages = dict(a=nn.Sequential(nn.Conv2d(3, 8, 3, 4), nn.BatchNorm2d(8), nn.ReLU()), b=nn.Sequential(nn.Conv2d(8, 8, 3, 2), nn.BatchNorm2d(8), nn.ReLU()),
+                      c=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+        net = tlvs.create_backbone(stages if body == 'own' else body, **({} if body == 'own' else dict(pretrained=False)))
+        learn = tlvs.learners.staged_learner(task.dls(12, augment=False, bs=4), net, lambda i, o: nn.Sequential(nn.Dropout(.5), nn.Linear(i, o)), opt_func=SGD)
+        tlvs.freeze_to(learn, -1 if frozen == 'body' else len(net.stages) - 2)
+        def fit():
+            if not cached: return learn.fit_one_cycle(2, 1e-3)
+            with cached_prefix(learn, precision='float32') as prefix:
+                whole = len(net.stages) - (body == 'own') # a stage without weights, as `c` is, counts with what follows it
+                assert prefix.cut == (whole if frozen == 'body' else len(net.stages) - 2)
+                learn.fit_one_cycle(2, 1e-3)
+        before = {k: v.double().clone() for k, v in learn.model.state_dict().items()}
+        quiet(learn, fit)
+        return {k: v.double() - before[k] for k, v in learn.model.state_dict().items()}
+    plain, cached = trained(False), trained(True)
+    assert sum(v.norm() > 0 for v in plain.values()) >= 2
+    for k in plain: assert (plain[k] - cached[k]).norm() <= 1e-4*plain[k].norm() + 1e-6, k
+
+
+@pytest.mark.parametrize('name', [s.name for s in tlvs.STRATEGIES.values() if s.start == 'pretrained'])
+def test_second_trial_finds_everything_and_is_the_same(task, name, monkeypatch):
+    first = run_trial(task, name, 12, 0, settings=SETTINGS)
+    caching._tables.clear() # as in another process
+    passes = []
+    forward = caching._Forward.__call__
+    monkeypatch.setattr(caching._Forward, '__call__', lambda self, x, cuts: passes.append(len(x)) or forward(self, x, cuts))
+    second = run_trial(task, name, 12, 0, settings=SETTINGS)
+    assert passes == []
+    np.testing.assert_array_equal(second.logits, first.logits)
+    assert second.row['flops'] == first.row['flops'] # charged alike, whoever computed
+
+
+def test_no_picture_goes_twice_through_a_frozen_stage(task, monkeypatch):
+    "Seeds and sizes are slices of one table"
+    seen = []
+    fill = CachedPrefix.fill
+    def watched(self, dl, idxs, view=0):
+        table, rows = self.table(dl, self.cut, view), self.examples(dl).rows[list(idxs)].unique()
+        seen.extend(rows[~table.filled[rows]].tolist())
+        fill(self, dl, idxs, view)
+    monkeypatch.setattr(CachedPrefix, 'fill', watched)
+    for n in (8, 12):
+        for seed in (0, 1): run_trial(task, 'linear_probe', n, seed, settings=SETTINGS)
+    assert len(seen) == len(set(seen)) > 12
+
+
+def test_gradual_unfreezing_makes_one_pass(task, monkeypatch):
+    "The states of all its cuts come from the first one"
+    cuts = []
+    forward = caching._Forward.__call__
+    monkeypatch.setattr(caching._Forward, '__call__', lambda self, x, tables: cuts.append((len(x), sorted(tables))) or forward(self, x, tables))
+    strategy = Strategy('three', 'pretrained', (Phase(2, 0), Phase(2, 1), Phase(2, 3)))
+    run_trial(task, strategy, 12, 0, settings=Settings(image_size=32, bs=8, evaluations=3, augment=False, precision='float32'))
+    assert {tuple(c) for _, c in cuts[:1]} == {(6, 8, 9)}
+    before_test = [k for _, k in cuts if k != [6]]
+    assert len(before_test) <= 2 # labelled pictures for training and for validation
+
+
+def _work(root, folder, seed, out):
+    os.environ['TLVS_CACHE_DIR'] = str(folder)
+    torch.set_num_threads(1)
+    trial = run_trial(tlvs.from_folder(root, image_size=32), 'linear_probe', 12, seed, settings=SETTINGS)
+    out.put((seed, trial.row['test_accuracy']))
+
+
+def test_processes_fill_one_table_together(task, tmp_path):
+    root, folder = task.sources[0].parent.parent, tmp_path/'shared'
+    context = multiprocessing.get_context('fork')
+    out = context.Queue()
+    workers = [context.Process(target=_work, args=(root, folder, seed, out)) for seed in (0, 1)]
+    for w in workers: w.start()
+    found = dict(out.get(timeout=120) for _ in workers)
+    for w in workers: w.join()
+    os.environ['TLVS_CACHE_DIR'] = str(folder)
+    tables = cached_tables()
+    assert len(tables) == 1 and tables['rows'][0] >= 12 + len(task.test_idxs)
+    assert [p.name for p in folder.iterdir() if p.suffix == '.tmp'] == []
+    alone = {seed: run_trial(task, 'linear_probe', 12, seed, settings=SETTINGS).row['test_accuracy'] for seed in (0, 1)}
+    assert found == alone
+
+
+def test_a_write_that_fails_leaves_the_old_file(task, monkeypatch):
+    learn = tlvs.pretrained_learner(task.dls(8, augment=False))
+    with cached_prefix(learn, task=task): quiet(learn, lambda: learn.fit(1))
+    kept = {p.name: p.read_bytes() for p in caching.cache_dir().glob('*.safetensors')}
+    def full(*args, **kwargs): raise OSError('No space left on device')
+    monkeypatch.setattr(caching, 'save_file', full)
+    learn = tlvs.pretrained_learner(task.dls(12, seed=1, augment=False))
+    with cached_prefix(learn, task=task): quiet(learn, lambda: learn.fit(1)) # the training is worth more than the cache
+    assert {p.name: p.read_bytes() for p in caching.cache_dir().glob('*.safetensors')} == kept
+
+
+def test_a_folder_that_can_not_be_written_costs_nothing_but_time(task, tmp_path):
+    (tmp_path/'file').write_text('')
+    os.environ['TLVS_CACHE_DIR'] = str(tmp_path/'file')
+    assert run_trial(task, 'linear_probe', 12, 0, settings=SETTINGS).row['status'] == 'done'
+
+
+def test_an_interrupted_pass_keeps_what_it_has(task, monkeypatch):
+    learn = tlvs.pretrained_learner(task.dls(12, augment=False))
+    prefix, dl = CachedPrefix(learn, task=task), learn.dls.test_dl(task.paths(range(len(task))), num_workers=0)
+    calls, forward = [], caching._Forward.__call__
+    def stops(self, x, cuts):
+        calls.append(1)
+        if len(calls) == 3: raise KeyboardInterrupt
+        return forward(self, x, cuts)
+    prefix._precision(dl)
+    monkeypatch.setattr(CachedPrefix, '_at_a_time', lambda self, dl: 4)
+    monkeypatch.setattr(caching._Forward, '__call__', stops)
+    with pytest.raises(KeyboardInterrupt): prefix.fill(dl, range(len(task)))
+    assert 4 <= int(prefix.table(dl, prefix.cut).filled.sum()) < len(task)
+
+
+def test_sizes_do_not_share_what_depends_on_them(task):
+    "Pictures of 64 pixels are halved evenly, those of 50 are not"
+    for size in (64, 50):
+        found = tlvs.task_features(task, image_size=size)
+        learn = tlvs.pretrained_learner(task.dls(image_size=size, augment=False))
+        batch = learn.dls.test_dl(task.paths(range(8)), num_workers=0).one_batch()[0]
+        with torch.no_grad(): plain = learn.model.eval().activations(batch, 9).as_subclass(torch.Tensor).numpy()
+        np.testing.assert_allclose(found[:8], plain, atol=.02)
+
+
+def test_another_folder_is_another_cache(task, tmp_path):
+    "Also for what this process holds already"
+    run_trial(task, 'linear_probe', 12, 0, settings=SETTINGS)
+    os.environ['TLVS_CACHE_DIR'] = str(tmp_path/'other')
+    run_trial(task, 'linear_probe', 12, 0, settings=SETTINGS)
+    assert len(cached_tables()) == 1
+
+
+def test_the_limit_removes_what_was_not_used_for_longest(task, monkeypatch):
+    "Reading counts as use"
+    for size in (32, 40): tlvs.task_features(task, image_size=size)
+    old, new = caching._files()
+    for k, p in enumerate((old, new)): os.utime(p, (k + 1, p.stat().st_mtime)) # long ago, `old` first
+    caching._tables.clear()
+    noted, note = [], os.utime # some systems note a reading by themselves, others do not
+    monkeypatch.setattr(os, 'utime', lambda path, **kwargs: noted.append(path) or note(path, **kwargs))
+    tlvs.task_features(task, image_size=32)
+    monkeypatch.setenv('TLVS_CACHE_GB', str(old.stat().st_size/1e9))
+    caching._trim()
+    assert caching._files() == noted == [old]
