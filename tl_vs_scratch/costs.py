@@ -18,7 +18,7 @@ import torch
 from fastai.callback.core import Callback
 from torch.utils.flop_counter import FlopCounterMode
 
-from .backbones import DepthwiseConv2d
+from .cpu import DepthwiseConv2d
 
 # %% ../nbs/api/05_costs.ipynb #b73d0066
 def _give_back_memory():

@@ -24,6 +24,7 @@ from fastai.learner import Recorder
 from .backbones import check_backbone
 from .caching import PRECISIONS, CachedPrefix, fast_bfloat16
 from .costs import CostMeter
+from .cpu import keep_freed_memory
 from .data import Task
 from .learners import hybrid_learner, pretrained_learner, scratch_learner
 from .unfreezing import UnfreezeOnPlateau, discriminative_lrs, freeze_to
@@ -233,6 +234,7 @@ def run_trial(
 )->Trial:                   # Raises what the training raises, such as FloatingPointError where the loss is no number
     "Train one strategy with `n` labels and measure it on the test set, once"
     began = time.perf_counter()
+    keep_freed_memory()
     strategy, body, label = parse_strategy(strategy, body)
     scaled = strategy.scaled(settings.steps)
     runs = [(*_train(task, scaled, n, seed, body, settings, f), f) for f in _lr_factors(settings.tune)]
