@@ -47,16 +47,19 @@ class Clock:
 
 
 @contextmanager
-def empty_cache():
-    "A cold start: no activation, no decoded picture"
+def empty_cache(pictures=False):
+    "A cold start: no activation and, unless `pictures` stay, no decoded picture"
     from tl_vs_scratch import caching, data
+    def forget():
+        caching._tables.clear()
+        if not pictures: data._squares.clear()
     before = os.environ.get('TLVS_CACHE_DIR')
     with tempfile.TemporaryDirectory() as folder:
         os.environ['TLVS_CACHE_DIR'] = folder
-        caching._tables.clear(); data._squares.clear()
+        forget()
         try: yield
         finally:
-            caching._tables.clear(); data._squares.clear()
+            forget()
             os.environ.pop('TLVS_CACHE_DIR')
             if before is not None: os.environ['TLVS_CACHE_DIR'] = before
 

@@ -3,14 +3,18 @@
     python -m benchmarks.study DATA_FOLDER [--json FILE]
 
 A standard study has 5 sizes x 3 seeds of each strategy. Running all of it twice takes hours, so a sample is measured and scaled:
-- plain fastai (timm's network, files, BatchNorm learning in the frozen part): the median seconds of a training step in each phase,
-  and of a picture's forward pass, times the steps of the trial and the pictures that it validates and tests;
-- ours: whole trials, the first one with an empty cache. Strategies that train everything for long are run with a tenth and a fifth
-  of their steps, and the line through both is read at the full number.
-Both without augmentation, with the same threads, one trial at a time, the two sides taking turns.
+- plain fastai (timm's network, files, two loading processes, BatchNorm learning in the frozen part), one trial after another with
+  all cores: the median seconds of a training step in each phase, and of a picture's forward pass, times the steps of the trial and
+  the pictures that it validates and tests;
+- ours: whole trials as `compare` runs them, one thread each and as many at a time as there are cores. Of a strategy with a frozen
+  part only, further trials are measured apart from the first ones, which fill the cache; the others are charged as their first ones.
+Both without augmentation and with the largest size; the two sides take turns.
 """
 
+import os
+import tempfile
 import time
+from dataclasses import replace
 
 import numpy as np
 import timm
@@ -22,8 +26,8 @@ from torch import nn
 from benchmarks.machine import arguments, empty_cache, finish, median
 from benchmarks.peers import BODY, Split, fastai_dls, network
 from tl_vs_scratch.data import load_task
-from tl_vs_scratch.strategies import STRATEGIES, Settings, in_steps, run_trial
-from tl_vs_scratch.study import PRESETS
+from tl_vs_scratch.strategies import STRATEGIES, in_steps
+from tl_vs_scratch.study import PRESETS, Study
 
 STUDIED = ('scratch', 'linear_probe', 'fine_tune', 'lp_ft', 'partial_fine_tune')
 TRIALS = 5*3
@@ -71,14 +75,18 @@ def plain_seconds(plain, strategy, settings, n_valid, n_test, n_train, picture):
     return steps + picture*(settings.evaluations*n_valid + n_train + n_test)
 
 
-def our_seconds(task, strategy, settings, size):
-    "Wall seconds of a first trial and of a further one"
-    run = lambda seed, steps: run_trial(task, strategy, task.labels_available, seed, settings=Settings(image_size=size, steps=steps, augment=False)).row['seconds_wall']
-    long = any(p.stages is None for p in strategy.phases)
-    if not long: return run(0, 1.), run(1, 1.)
-    first = run(0, .1)
-    a, b = run(1, .1), run(1, .2)
-    return first + 9*(b - a), a + 9*(b - a)
+def our_seconds(task, name, settings, out):
+    "Wall seconds a trial: of the first trials, which fill the cache, and of further ones"
+    cores = os.cpu_count()
+    def run(seeds):
+        start = time.perf_counter()
+        study = Study(task, [name], [task.labels_available], seeds, settings=settings, out=out).run(jobs=cores, progress=False)
+        if (study.results.status != 'done').any(): raise RuntimeError(study.results.error.max())
+        return (time.perf_counter() - start)/study.trained
+    first = run(cores)
+    return first, first if trains_all(name) else run(5*cores)
+
+def trains_all(name): return any(p.stages is None for p in STRATEGIES[name].phases)
 
 
 def main():
@@ -88,14 +96,16 @@ def main():
     train, valid = task.subset(None, 0)
     plain, rows = Plain(task, size, settings.bs), []
     picture = plain.picture()
-    with empty_cache():
+    ours = replace(settings, image_size=size, augment=False)
+    with empty_cache(), tempfile.TemporaryDirectory() as folder:
         for name in args.strategies.split(','):
             theirs = plain_seconds(plain, STRATEGIES[name], settings, len(valid), len(task.test_idxs), len(train), picture)
-            cold, warm = our_seconds(task, STRATEGIES[name], settings, size)
-            rows.append(dict(strategy=name, seconds_plain=theirs, seconds_first=cold, seconds_further=warm, speedup=TRIALS*theirs/(cold + (TRIALS - 1)*warm)))
-            print('{strategy:20} plain {seconds_plain:7.1f} s a trial; ours {seconds_first:7.1f} s the first, {seconds_further:7.1f} s each further; {speedup:.1f} times'.format(**rows[-1]), flush=True)
-    total = lambda chosen: TRIALS*sum(r['seconds_plain'] for r in chosen)/sum(r['seconds_first'] + (TRIALS - 1)*r['seconds_further'] for r in chosen)
-    frozen = [r for r in rows if all(p.stages is not None for p in STRATEGIES[r['strategy']].phases)]
+            first, further = our_seconds(task, name, ours, f'{folder}/{name}')
+            cost = os.cpu_count()*first + (TRIALS - os.cpu_count())*further
+            rows.append(dict(strategy=name, seconds_plain=theirs, seconds_first=first, seconds_further=further, seconds_ours=cost/TRIALS, speedup=TRIALS*theirs/cost))
+            print('{strategy:20} plain {seconds_plain:7.1f} s a trial; ours {seconds_ours:7.1f} s ({seconds_first:.1f} s the first, {seconds_further:.1f} s each further); {speedup:.1f} times'.format(**rows[-1]), flush=True)
+    total = lambda chosen: sum(r['seconds_plain'] for r in chosen)/sum(r['seconds_ours'] for r in chosen)
+    frozen = [r for r in rows if not trains_all(r['strategy'])]
     finish(args, dict(benchmark='study', task=task.name, size=size, strategies=rows, study_speedup=total(rows), study_speedup_frozen=total(frozen) if frozen else None))
 
 

@@ -4,7 +4,9 @@ import json
 import sys
 
 import pytest
-from commands import paint_folder
+from commands import ROOT, paint_folder
+from tl_vs_scratch import study
+from tl_vs_scratch.strategies import Settings
 
 
 @pytest.fixture(scope='module')
@@ -13,7 +15,7 @@ def photos(tmp_path_factory): return paint_folder(tmp_path_factory.mktemp('bench
 
 def run(name, monkeypatch, tmp_path, *words):
     from importlib import import_module
-    monkeypatch.syspath_prepend(str(__import__('commands').ROOT))
+    monkeypatch.syspath_prepend(str(ROOT))
     monkeypatch.setattr(sys, 'argv', [name, *map(str, words), '--size', '32', '--json', str(tmp_path/'out.json')])
     import_module(f'benchmarks.{name}').main()
     return json.loads((tmp_path/'out.json').read_text())
@@ -25,6 +27,25 @@ def test_throughput(photos, monkeypatch, tmp_path):
 
 
 def test_frozen(photos, monkeypatch, tmp_path):
-    found = run('frozen', monkeypatch, tmp_path, photos, '--epochs', 1, '--timed', 1, '--seeds', 2, '--peers', 'tuned')
+    found = run('frozen', monkeypatch, tmp_path, photos, '--epochs', 1, '--timed', 1, '--seeds', 2, '--peers', 'tuned', '--accuracies', 'tuned')
     assert found['speedup_vs_tuned_fastai'] > 0 and len(found['accuracies_tuned']) == len(found['accuracies_ours']) == 2
     assert found['accuracy_difference_ci95_tuned'][0] <= found['accuracy_difference_tuned'] <= found['accuracy_difference_ci95_tuned'][1]
+
+
+def test_study(photos, monkeypatch, tmp_path):
+    monkeypatch.setitem(study.PRESETS['standard'], 'settings', Settings(steps=.02, bs=8))
+    found = run('study', monkeypatch, tmp_path, photos, '--strategies', 'scratch,linear_probe')
+    scratch, probe = found['strategies']
+    assert scratch['seconds_first'] == scratch['seconds_further'] and found['study_speedup_frozen'] == pytest.approx(probe['speedup'])
+
+
+def test_precision(photos, monkeypatch, tmp_path):
+    found = run('precision', monkeypatch, tmp_path, photos, '--seeds', 2, '--rounds', 1)
+    assert 0 < found['moved'] < .2 and all(o['difference_ci95'][0] <= o['difference'] <= o['difference_ci95'][1] for o in found['probes'])
+
+
+def test_steps(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks import steps
+    seconds = steps.measure('tf_efficientnet_lite0', 32, 1, 1)
+    assert set(seconds) == {'study', 'bfloat16', 'channels first', 'gradient'} and all(o[0] > 0 for o in seconds.values())
