@@ -49,14 +49,14 @@ class Clock:
 @contextmanager
 def empty_cache():
     "A cold start: no activation, no decoded picture"
-    from tl_vs_scratch import caching, data
+    from tl_vs_scratch import data, tables
     before = os.environ.get('TLVS_CACHE_DIR')
     with tempfile.TemporaryDirectory() as folder:
         os.environ['TLVS_CACHE_DIR'] = folder
-        caching._tables.clear(); data._squares.clear()
+        tables.open_tables.clear(); data._squares.clear()
         try: yield
         finally:
-            caching._tables.clear(); data._squares.clear()
+            tables.open_tables.clear(); data._squares.clear()
             os.environ.pop('TLVS_CACHE_DIR')
             if before is not None: os.environ['TLVS_CACHE_DIR'] = before
 
