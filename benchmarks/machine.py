@@ -49,9 +49,9 @@ class Clock:
 @contextmanager
 def empty_cache(pictures=False):
     "A cold start: no activation and, unless `pictures` stay, no decoded picture"
-    from tl_vs_scratch import caching, data
+    from tl_vs_scratch import data, tables
     def forget():
-        caching._tables.clear()
+        tables.open_tables.clear()
         if not pictures: data._squares.clear()
     before = os.environ.get('TLVS_CACHE_DIR')
     with tempfile.TemporaryDirectory() as folder:

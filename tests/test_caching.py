@@ -9,9 +9,11 @@ import tl_vs_scratch as tlvs
 import torch
 from commands import paint_folder
 from fastai.basics import SGD, set_seed
-from tl_vs_scratch import caching
-from tl_vs_scratch.caching import CachedPrefix, cached_prefix, cached_tables
+from tl_vs_scratch import tables
+from tl_vs_scratch.caching import CachedPrefix, cached_prefix
+from tl_vs_scratch.forward import FrozenForward
 from tl_vs_scratch.strategies import Phase, Settings, Strategy, run_trial
+from tl_vs_scratch.tables import cached_tables
 from torch import nn
 
 SETTINGS = Settings(image_size=32, steps=.05, bs=8, evaluations=2, augment=False)
@@ -20,9 +22,9 @@ SETTINGS = Settings(image_size=32, steps=.05, bs=8, evaluations=2, augment=False
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path):
     os.environ['TLVS_CACHE_DIR'] = str(tmp_path/'cache')
-    caching._tables.clear()
+    tables.open_tables.clear()
     yield
-    caching._tables.clear()
+    tables.open_tables.clear()
 
 
 @pytest.fixture(scope='module')
@@ -61,10 +63,10 @@ def test_weights_are_those_without_a_cache(task, body, frozen):
 @pytest.mark.parametrize('name', [s.name for s in tlvs.STRATEGIES.values() if s.start == 'pretrained'])
 def test_second_trial_finds_everything_and_is_the_same(task, name, monkeypatch):
     first = run_trial(task, name, 12, 0, settings=SETTINGS)
-    caching._tables.clear() # as in another process
+    tables.open_tables.clear() # as in another process
     passes = []
-    forward = caching._Forward.__call__
-    monkeypatch.setattr(caching._Forward, '__call__', lambda self, x, cuts: passes.append(len(x)) or forward(self, x, cuts))
+    forward = FrozenForward.__call__
+    monkeypatch.setattr(FrozenForward, '__call__', lambda self, x, cuts: passes.append(len(x)) or forward(self, x, cuts))
     second = run_trial(task, name, 12, 0, settings=SETTINGS)
     assert passes == []
     np.testing.assert_array_equal(second.logits, first.logits)
@@ -88,8 +90,8 @@ def test_no_picture_goes_twice_through_a_frozen_stage(task, monkeypatch):
 def test_gradual_unfreezing_makes_one_pass(task, monkeypatch):
     "The states of all its cuts come from the first one"
     cuts = []
-    forward = caching._Forward.__call__
-    monkeypatch.setattr(caching._Forward, '__call__', lambda self, x, tables: cuts.append((len(x), sorted(tables))) or forward(self, x, tables))
+    forward = FrozenForward.__call__
+    monkeypatch.setattr(FrozenForward, '__call__', lambda self, x, tables: cuts.append((len(x), sorted(tables))) or forward(self, x, tables))
     strategy = Strategy('three', 'pretrained', (Phase(2, 0), Phase(2, 1), Phase(2, 3)))
     run_trial(task, strategy, 12, 0, settings=Settings(image_size=32, bs=8, evaluations=3, augment=False, precision='float32'))
     assert {tuple(c) for _, c in cuts[:1]} == {(6, 8, 9)}
@@ -123,12 +125,12 @@ def test_processes_fill_one_table_together(task, tmp_path):
 def test_a_write_that_fails_leaves_the_old_file(task, monkeypatch):
     learn = tlvs.pretrained_learner(task.dls(8, augment=False))
     with cached_prefix(learn, task=task): quiet(learn, lambda: learn.fit(1))
-    kept = {p.name: p.read_bytes() for p in caching.cache_dir().glob('*.safetensors')}
+    kept = {p.name: p.read_bytes() for p in tables.cache_dir().glob('*.safetensors')}
     def full(*args, **kwargs): raise OSError('No space left on device')
-    monkeypatch.setattr(caching, 'save_file', full)
+    monkeypatch.setattr(tables, 'save_file', full)
     learn = tlvs.pretrained_learner(task.dls(12, seed=1, augment=False))
     with cached_prefix(learn, task=task): quiet(learn, lambda: learn.fit(1)) # the training is worth more than the cache
-    assert {p.name: p.read_bytes() for p in caching.cache_dir().glob('*.safetensors')} == kept
+    assert {p.name: p.read_bytes() for p in tables.cache_dir().glob('*.safetensors')} == kept
 
 
 def test_a_folder_that_can_not_be_written_costs_nothing_but_time(task, tmp_path):
@@ -140,14 +142,14 @@ def test_a_folder_that_can_not_be_written_costs_nothing_but_time(task, tmp_path)
 def test_an_interrupted_pass_keeps_what_it_has(task, monkeypatch):
     learn = tlvs.pretrained_learner(task.dls(12, augment=False))
     prefix, dl = CachedPrefix(learn, task=task), learn.dls.test_dl(task.paths(range(len(task))), num_workers=0)
-    calls, forward = [], caching._Forward.__call__
+    calls, forward = [], FrozenForward.__call__
     def stops(self, x, cuts):
         calls.append(1)
         if len(calls) == 3: raise KeyboardInterrupt
         return forward(self, x, cuts)
     prefix._precision(dl)
     monkeypatch.setattr(CachedPrefix, '_at_a_time', lambda self, dl: 4)
-    monkeypatch.setattr(caching._Forward, '__call__', stops)
+    monkeypatch.setattr(FrozenForward, '__call__', stops)
     with pytest.raises(KeyboardInterrupt): prefix.fill(dl, range(len(task)))
     assert 4 <= int(prefix.table(dl, prefix.cut).filled.sum()) < len(task)
 
@@ -173,12 +175,12 @@ def test_another_folder_is_another_cache(task, tmp_path):
 def test_the_limit_removes_what_was_not_used_for_longest(task, monkeypatch):
     "Reading counts as use"
     for size in (32, 40): tlvs.task_features(task, image_size=size)
-    old, new = caching._files()
+    old, new = tables._files()
     for k, p in enumerate((old, new)): os.utime(p, (k + 1, p.stat().st_mtime)) # long ago, `old` first
-    caching._tables.clear()
+    tables.open_tables.clear()
     noted, note = [], os.utime # some systems note a reading by themselves, others do not
     monkeypatch.setattr(os, 'utime', lambda path, **kwargs: noted.append(path) or note(path, **kwargs))
     tlvs.task_features(task, image_size=32)
     monkeypatch.setenv('TLVS_CACHE_GB', str(old.stat().st_size/1e9))
-    caching._trim()
-    assert caching._files() == noted == [old]
+    tables._trim()
+    assert tables._files() == noted == [old]

@@ -92,7 +92,7 @@ def cache(
 ):
     "The activations that are kept between runs, at most $TLVS_CACHE_GB gigabytes (default: 5; 0 keeps none)"
     _use_cache(cache_dir)
-    from tl_vs_scratch.caching import cache_dir as folder, cache_limit, cached_tables, clear_cache
+    from tl_vs_scratch.tables import cache_dir as folder, cache_limit, cached_tables, clear_cache
     try:
         limit = cache_limit()/1e9
         if clear: return print(f'Removed {clear_cache()} files from {folder()}')

@@ -22,10 +22,11 @@ from fastai.data.core import DataLoaders, TfmdDL
 from fastai.learner import Recorder
 
 from .backbones import check_backbone
-from .caching import PRECISIONS, CachedPrefix, fast_bfloat16
+from .caching import CachedPrefix
 from .costs import CostMeter
 from .cpu import keep_freed_memory
 from .data import Task
+from .forward import PRECISIONS, fast_bfloat16
 from .learners import hybrid_learner, pretrained_learner, scratch_learner
 from .unfreezing import UnfreezeOnPlateau, discriminative_lrs, freeze_to
 
