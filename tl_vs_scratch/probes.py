@@ -17,9 +17,10 @@ from tqdm import tqdm
 
 from .caching import task_features
 from .curves import accuracy_interval, correct_answers, label_efficiency
-from .data import Task, load_task
+from .data import Task
 from .plots import _axes, _legend, _size_axis, look
 from .study import default_sizes
+from .tasks import load_task
 
 # %% ../nbs/api/14_probes.ipynb #f27dd8e8
 def fit_probe(

@@ -22,8 +22,9 @@ import torch
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from .data import Task, load_task
+from .data import Task
 from .strategies import STRATEGIES, Settings, Strategy, Trial, parse_strategy, run_trial, settings_digest
+from .tasks import load_task
 
 # %% ../nbs/api/07_study.ipynb #21ca4e7c
 SCHEMA = 2
