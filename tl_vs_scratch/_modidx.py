@@ -427,6 +427,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                           'tl_vs_scratch.strategies._Trace.before_validate': ( 'api/strategies.html#_trace.before_validate',
                                                                                                'tl_vs_scratch/strategies.py'),
                                           'tl_vs_scratch.strategies._build': ('api/strategies.html#_build', 'tl_vs_scratch/strategies.py'),
+                                          'tl_vs_scratch.strategies._cuts': ('api/strategies.html#_cuts', 'tl_vs_scratch/strategies.py'),
                                           'tl_vs_scratch.strategies._logits': ( 'api/strategies.html#_logits',
                                                                                 'tl_vs_scratch/strategies.py'),
                                           'tl_vs_scratch.strategies._lr_factors': ( 'api/strategies.html#_lr_factors',
