@@ -18,8 +18,8 @@ from benchmarks.frozen import LR
 from benchmarks.machine import Clock, arguments, empty_cache, finish, median
 from benchmarks.peers import FastaiAsItComes, FastaiTuned, Split
 from tl_vs_scratch.caching import cached_prefix
-from tl_vs_scratch.data import load_task
 from tl_vs_scratch.learners import pretrained_learner
+from tl_vs_scratch.tasks import load_task
 from tl_vs_scratch.unfreezing import discriminative_lrs, freeze_to
 
 

@@ -17,8 +17,8 @@ from tqdm import tqdm
 from benchmarks.machine import Clock, arguments, empty_cache, finish, interval, median
 from benchmarks.peers import FastaiAsItComes, FastaiTuned, LightningFinetuning, Split, TorchTutorial
 from tl_vs_scratch.caching import cached_prefix
-from tl_vs_scratch.data import load_task
 from tl_vs_scratch.learners import pretrained_learner
+from tl_vs_scratch.tasks import load_task
 
 LR = 1e-2 # of our head; chosen on grocery43
 

@@ -12,8 +12,8 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.machine import arguments, finish
-from tl_vs_scratch.data import load_task
 from tl_vs_scratch.study import compare
+from tl_vs_scratch.tasks import load_task
 
 
 def first(trace, accuracy): return next((r for r in trace if r['valid_accuracy'] >= accuracy), None)

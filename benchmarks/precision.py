@@ -16,7 +16,7 @@ from tqdm import tqdm
 from benchmarks.machine import arguments, empty_cache, finish, interval, median
 from tl_vs_scratch.backbones import create_backbone
 from tl_vs_scratch.caching import task_features
-from tl_vs_scratch.data import load_task
+from tl_vs_scratch.tasks import load_task
 from tl_vs_scratch.probes import fit_probe
 from tl_vs_scratch.study import default_sizes
 

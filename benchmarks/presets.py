@@ -17,7 +17,7 @@ import pandas as pd
 import psutil
 
 from benchmarks.machine import arguments, finish
-from tl_vs_scratch.data import load_task
+from tl_vs_scratch.tasks import load_task
 
 
 def memory(pid):

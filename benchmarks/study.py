@@ -25,9 +25,9 @@ from torch import nn
 
 from benchmarks.machine import arguments, empty_cache, finish, median
 from benchmarks.peers import BODY, Split, fastai_dls, network
-from tl_vs_scratch.data import load_task
 from tl_vs_scratch.strategies import STRATEGIES, in_steps
 from tl_vs_scratch.study import PRESETS, Study
+from tl_vs_scratch.tasks import load_task
 
 STUDIED = ('scratch', 'linear_probe', 'fine_tune', 'lp_ft', 'partial_fine_tune')
 TRIALS = 5*3

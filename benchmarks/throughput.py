@@ -15,8 +15,8 @@ from tqdm import tqdm
 from benchmarks.machine import arguments, empty_cache, finish, median
 from tl_vs_scratch import data
 from tl_vs_scratch.caching import CachedPrefix
-from tl_vs_scratch.data import load_task
 from tl_vs_scratch.learners import pretrained_learner
+from tl_vs_scratch.tasks import load_task
 
 
 def main():

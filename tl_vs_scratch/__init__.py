@@ -16,7 +16,8 @@ _warnings.filterwarnings('ignore', message='.*torch.jit.script.*', category=Futu
 __version__ = _version('tl-vs-scratch')
 
 _names = {
-    'data': 'Task emoji digits from_folder from_fastai',
+    'data': 'Task',
+    'tasks': 'emoji digits from_folder from_fastai',
     'backbones': 'StagedNet create_backbone list_backbones convnet',
     'learners': 'scratch_learner pretrained_learner hybrid_learner',
     'unfreezing': 'stage_table freeze_to audit_frozen discriminative_lrs GradualUnfreezing UnfreezeOnPlateau',

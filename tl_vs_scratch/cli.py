@@ -80,7 +80,7 @@ def report(folder:Annotated[Path, typer.Argument(metavar='DIR', help='A folder o
 @app.command()
 def tasks():
     "The tasks that can be named, and what they need"
-    from tl_vs_scratch.data import BUILT_IN, FASTAI_TASKS
+    from tl_vs_scratch.tasks import BUILT_IN, FASTAI_TASKS
     for name, make in BUILT_IN.items(): print(f'{name:14}{make.__doc__}')
     print(f"{', '.join(FASTAI_TASKS)}\n{'':14}fastai's data sets, fetched on first use (needs a network)")
     print(f"{'FOLDER':14}your own pictures: class/*.jpg, or train|valid|test/class/*.jpg")

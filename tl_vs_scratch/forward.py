@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from timm.layers import Conv2dSame
 from torch import nn
+from torch.nn.utils import skip_init
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from .backbones import Activations, StagedNet
@@ -52,7 +53,7 @@ def _pad_by_filter(conv, size):
     "The same convolution of inputs of this size without a padding of its own: more at the end becomes zeros at the filter's start"
     total = [max((-(-n//s) - 1)*s + (k - 1)*d + 1 - n, 0) for n, s, k, d in zip(size, conv.stride, conv.kernel_size, conv.dilation)]
     odd = [t % 2 for t in total]
-    res = nn.Conv2d(conv.in_channels, conv.out_channels, [k + o for k, o in zip(conv.kernel_size, odd)], conv.stride,
+    res = skip_init(nn.Conv2d, conv.in_channels, conv.out_channels, [k + o for k, o in zip(conv.kernel_size, odd)], conv.stride,
                     [(t + 1)//2 for t in total], groups=conv.groups, bias=conv.bias is not None)
     res.weight.data, res.bias = F.pad(conv.weight, (odd[1], 0, odd[0], 0)), conv.bias
     return res

@@ -5,21 +5,23 @@
 # %% auto #0
 __all__ = ['fit_probe', 'ProbeCurve', 'probe_curve']
 
-# %% ../nbs/api/14_probes.ipynb #f12945a5
+# %% ../nbs/api/14_probes.ipynb #9f2a7b67
 from dataclasses import dataclass
 from html import escape
 
 import numpy as np
 import pandas as pd
+from fastcore.basics import patch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from tqdm import tqdm
 
 from .caching import task_features
 from .curves import accuracy_interval, correct_answers, label_efficiency
-from .data import Task, load_task
+from .data import Task
 from .plots import _axes, _legend, _size_axis, look
 from .study import default_sizes
+from .tasks import load_task
 
 # %% ../nbs/api/14_probes.ipynb #f27dd8e8
 def fit_probe(
@@ -43,7 +45,7 @@ def fit_probe(
         if best is None or loss < best[0]: best = loss, model.predict(t)
     return best[1]
 
-# %% ../nbs/api/14_probes.ipynb #744ee0fd
+# %% ../nbs/api/14_probes.ipynb #0e4846c3
 @dataclass(repr=False)
 class ProbeCurve:
     "Accuracy of a linear probe at several numbers of labels, with many seeds"
@@ -60,37 +62,27 @@ class ProbeCurve:
             rows.append(dict(n=n, seeds=len(right), accuracy=mean, low=ci[0] if ci else np.nan, high=ci[1] if ci else np.nan))
         return pd.DataFrame(rows, columns='n seeds accuracy low high'.split())
 
-    def plot(self, ax=None):
-        "Test accuracy against labels; the band is the 95% interval over seeds and test pictures"
-        ax, t, style = _axes(ax, 'labels (training and validation)', 'test accuracy'), self.table, look('linear_probe')
-        ax.plot(t.n, t.accuracy, label=f'linear probe, {t.seeds.max() if len(t) else 0} seeds', **style)
-        ax.fill_between(t.n, t.low, t.high, color=style['color'], alpha=.15, linewidth=0)
-        _size_axis(ax, t.n.tolist()); _legend(ax)
-        return ax
-
-    def worth(self,
-        study,                  # A study of the same task that has trained from scratch at two sizes or more
-        strategy:str='scratch', # Or 'scratch:convnet'
-        n:int|None=None         # Labels; None is the fewest that the curve has
-    )->dict:                    # As `label_efficiency`
-        "How many labels the pretrained weights were worth"
-        if study.task.fingerprint != self.task.fingerprint: raise ValueError(f"the study is of task '{study.task.name}' in another version; this curve is of '{self.task.name}'")
-        scratch = {m: np.stack(list(seeds.values())) for (s, m), seeds in correct_answers(study).items() if s == strategy}
-        n = n or min(self.correct)
-        if n not in self.correct: raise ValueError(f'the curve has no point at n={n}; it has {", ".join(map(str, self.correct))}')
-        return label_efficiency(self.correct[n], n, scratch)
-
-    def sentence(self, study, strategy='scratch', n=None)->str:
-        "`worth` in words"
-        w = self.worth(study, strategy, n)
-        most = max(m for s, m in correct_answers(study) if s == strategy) - w['n']
-        labels = lambda k: f'more than {most:,}' if np.isinf(k) else f'{k:,.0f}'
-        sure = 'one seed: no interval' if np.isnan(w['low']) else f"95% interval {labels(w['low'])} to {labels(w['high'])}"
-        if not np.isnan(w['low']) and np.isinf(w['low']): sure = f'95% interval: more than {most:,}'
-        return f"With {w['n']:,} labels, the pretrained weights were worth {'' if np.isinf(w['worth']) else 'about '}{labels(w['worth'])} labels ({sure})."
-
     def __repr__(self): return f"Linear probe of {self.body} on task '{self.task.name}'\n{self.table.round(3).to_string(index=False)}"
     def _repr_html_(self): return f"<p>Linear probe of {escape(self.body)} on task '{escape(self.task.name)}'</p>{self.table.round(3).to_html(index=False)}"
+
+# %% ../nbs/api/14_probes.ipynb #4536e7da
+@patch
+def plot(self:ProbeCurve, ax=None):
+    "Test accuracy against labels; the band is the 95% interval over seeds and test pictures"
+    ax, t, style = _axes(ax, 'labels (training and validation)', 'test accuracy'), self.table, look('linear_probe')
+    ax.plot(t.n, t.accuracy, label=f'linear probe, {t.seeds.max() if len(t) else 0} seeds', **style)
+    ax.fill_between(t.n, t.low, t.high, color=style['color'], alpha=.15, linewidth=0)
+    _size_axis(ax, t.n.tolist()); _legend(ax)
+    return ax
+
+# %% ../nbs/api/14_probes.ipynb #9794f1ee
+def _display():
+    "A place in the notebook to draw in; None outside of one"
+    from IPython import get_ipython
+    shell = get_ipython()
+    if shell is None or not hasattr(shell, 'kernel'): return None
+    from IPython.display import display
+    return display(display_id=True)
 
 def _live(curve, show):
     "Draw the curve so far in place of the last drawing, in a notebook"
@@ -99,6 +91,7 @@ def _live(curve, show):
     show.update(ax.figure)
     plt.close(ax.figure)
 
+# %% ../nbs/api/14_probes.ipynb #e693e2ae
 def probe_curve(
     task='emoji',                 # A `Task`, or what `load_task` takes
     sizes=None,                   # Numbers of labels, or how many sizes; None takes six
@@ -124,10 +117,27 @@ def probe_curve(
             if show: _live(curve, show)
     return curve
 
-def _display():
-    "A place in the notebook to draw in; None outside of one"
-    from IPython import get_ipython
-    shell = get_ipython()
-    if shell is None or not hasattr(shell, 'kernel'): return None
-    from IPython.display import display
-    return display(display_id=True)
+# %% ../nbs/api/14_probes.ipynb #237b5794
+@patch
+def worth(
+    self:ProbeCurve,
+    study,                  # A study of the same task that has trained from scratch at two sizes or more
+    strategy:str='scratch', # Or 'scratch:convnet'
+    n:int|None=None         # Labels; None is the fewest that the curve has
+)->dict:                    # As `label_efficiency`
+    "How many labels the pretrained weights were worth"
+    if study.task.fingerprint != self.task.fingerprint: raise ValueError(f"the study is of task '{study.task.name}' in another version; this curve is of '{self.task.name}'")
+    scratch = {m: np.stack(list(seeds.values())) for (s, m), seeds in correct_answers(study).items() if s == strategy}
+    n = n or min(self.correct)
+    if n not in self.correct: raise ValueError(f'the curve has no point at n={n}; it has {", ".join(map(str, self.correct))}')
+    return label_efficiency(self.correct[n], n, scratch)
+
+@patch
+def sentence(self:ProbeCurve, study, strategy='scratch', n=None)->str:
+    "`worth` in words"
+    w = self.worth(study, strategy, n)
+    most = max(m for s, m in correct_answers(study) if s == strategy) - w['n']
+    labels = lambda k: f'more than {most:,}' if np.isinf(k) else f'{k:,.0f}'
+    sure = 'one seed: no interval' if np.isnan(w['low']) else f"95% interval {labels(w['low'])} to {labels(w['high'])}"
+    if not np.isnan(w['low']) and np.isinf(w['low']): sure = f'95% interval: more than {most:,}'
+    return f"With {w['n']:,} labels, the pretrained weights were worth {'' if np.isinf(w['worth']) else 'about '}{labels(w['worth'])} labels ({sure})."

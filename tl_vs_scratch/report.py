@@ -47,7 +47,7 @@ def _thumbnail(
     ImageOps.fit(img, (side, side)).save(buffer, 'WEBP', quality=80)
     return buffer.getvalue()
 
-# %% ../nbs/api/12_report.ipynb #d89735e1
+# %% ../nbs/api/12_report.ipynb #5876bcdc
 def _some_pictures(task):
     "(position in the test set, thumbnail) of up to `KEPT` test pictures"
     idxs = task.test_idxs
@@ -55,6 +55,7 @@ def _some_pictures(task):
     with ThreadPoolExecutor() as pool: small = pool.map(lambda k: _thumbnail(task.sources[idxs[k]], task.mode), chosen)
     return [(k, s) for k, s in zip(chosen, small) if s]
 
+# %% ../nbs/api/12_report.ipynb #2a6e0c03
 def _about(study):
     "What the study is, as JSON can hold it; of the task, all but its pictures"
     t = study.task
@@ -69,7 +70,7 @@ def _machine():
     return dict(machine=f'{platform.system()} {platform.machine()}, {os.cpu_count()} processor cores, {psutil.virtual_memory().total/2**30:.0f} GiB memory{gpu}',
                 versions=versions())
 
-# %% ../nbs/api/12_report.ipynb #822087cc
+# %% ../nbs/api/12_report.ipynb #4c313a5c
 @contextmanager
 def _tables(store):
     "A connection to the store, which then has our two tables"
@@ -90,6 +91,7 @@ def remember(
         db.execute('INSERT INTO runs VALUES (?, ?, ?)', (at, json.dumps(_about(study)), json.dumps(_machine() if study.trained else None)))
         db.executemany('INSERT OR IGNORE INTO pictures VALUES (?, ?, ?)', [(fingerprint, k, p) for k, p in pictures])
 
+# %% ../nbs/api/12_report.ipynb #30b9246c
 def _runs(store):
     "All runs, in their order"
     with _tables(store) as db: rows = db.execute('SELECT at, study, machine FROM runs ORDER BY rowid').fetchall()
@@ -100,7 +102,7 @@ def _pictures(study):
     with _tables(study.store) as db:
         return dict(db.execute('SELECT position, webp FROM pictures WHERE tests = ? ORDER BY position', (study.task.fingerprint,)))
 
-# %% ../nbs/api/12_report.ipynb #6f5313ae
+# %% ../nbs/api/12_report.ipynb #80451921
 def _stored_task(store, about):
     "The task without its pictures: the test examples in their order, then the labelled ones"
     with store._db() as db: row = db.execute('SELECT ids, labels FROM tests WHERE fingerprint = ?', (about['fingerprint'],)).fetchone()
@@ -112,6 +114,7 @@ def _stored_task(store, about):
     res.fingerprint = about['fingerprint']
     return res
 
+# %% ../nbs/api/12_report.ipynb #389d5376
 class StoredStudy(Study):
     "A study read from the folder that `compare` wrote: everything but training"
     def __init__(self,
@@ -168,7 +171,7 @@ def _plots(study, table):
     res['gap'] = dict(wide=_svg(lambda ax: plot_overfitting_gap(study, ax), half), alt=_points_of(table, lambda r: f'{100*r.gap:.0f} points', 'Overfitting gap of'))
     return res
 
-# %% ../nbs/api/12_report.ipynb #3b830986
+# %% ../nbs/api/12_report.ipynb #a5fbc2e4
 def _guesses(study, n):
     "{strategy: {seed: class numbers of the test pictures}} of what is finished with `n` labels"
     res = {}
@@ -176,6 +179,7 @@ def _guesses(study, n):
         if (t.row['n'], t.row['status']) == (n, 'done'): res.setdefault(t.row['strategy'], {})[t.row['seed']] = t.logits.argmax(1)
     return res
 
+# %% ../nbs/api/12_report.ipynb #b7a099ad
 class _Sheet:
     "The pictures that a report shows: each is embedded once, however often it is shown"
     def __init__(self, study):
@@ -254,7 +258,7 @@ def _settings(study):
     return (f"Pictures of {s.image_size or study.task.image_size} pixels a side, up to {s.bs} a step, "
             f"{'varied at random in training, but for those behind frozen stages' if s.augment else 'not varied in training'}. {rates} No epoch was picked: what counts is the end of the training.")
 
-# %% ../nbs/api/12_report.ipynb #0e61dcfe
+# %% ../nbs/api/12_report.ipynb #1b038c4f
 def _splits(study):
     "Where each picture went, and what was left out"
     task, left = study.task, Counter(study.task.dropped.reason)
@@ -264,6 +268,7 @@ def _splits(study):
     yield 'Seeds', f"{study.seeds}. A seed decides which labels are drawn, the random weights and the order of the pictures; all strategies get the same seeds."
     if left: yield 'Left out', [f'{k:,}: {why}' for why, k in left.items()]
 
+# %% ../nbs/api/12_report.ipynb #e696d0ea
 def _runs_of(study):
     "The runs that trained trials of this study"
     return [r for r in _runs(study.store) if r['machine'] and set(r['study']['digests'].values()) & set(study.digests.values())]
@@ -328,10 +333,7 @@ def _failed(study):
     bad = study.results.query("status == 'failed'")
     return [dict(strategy=s, n=n, error=e, seeds=', '.join(map(str, g.seed))) for (s, n, e), g in bad.groupby(['strategy', 'n', 'error'], sort=False)]
 
-# %% ../nbs/api/12_report.ipynb #b3f58b7c
-_SECTIONS = dict(answer='Answer', curves='Accuracy', cost='Cost', gap='Overfitting', table='Numbers', pictures='Right and wrong', disagree='Disagreements',
-                 failed='Failed', how='How it was measured', limits='Limits')
-
+# %% ../nbs/api/12_report.ipynb #2bd803f6
 def _overview(study):
     "The study in one line"
     t = study.task
@@ -344,6 +346,7 @@ def _answer(summary):
     verdict = f'Take {take}.' if take else 'No advice yet.'
     return dict(verdict=verdict, cautions=summary.cautions, words=reasons + [w for w in summary.words if w not in [verdict, *reasons, *summary.cautions]])
 
+# %% ../nbs/api/12_report.ipynb #0516e3ef
 def _results(study, summary):
     "All that needs a finished training; empty without one"
     table, sheet = summary.table, _Sheet(study)
@@ -355,7 +358,10 @@ def _results(study, summary):
                 table=dict(columns=list(shown), rows=shown.to_numpy().tolist()), samples=_samples(guesses, sheet),
                 disagreements=_disagreements(study, table, guesses, sheet), sheet=sheet.used)
 
-# %% ../nbs/api/12_report.ipynb #dd5e9295
+# %% ../nbs/api/12_report.ipynb #76cd6421
+_SECTIONS = dict(answer='Answer', curves='Accuracy', cost='Cost', gap='Overfitting', table='Numbers', pictures='Right and wrong', disagree='Disagreements',
+                 failed='Failed', how='How it was measured', limits='Limits')
+
 def write_report(
     study,    # A `Study`
     path=None # The file to write; None is `report.html` in the study's folder

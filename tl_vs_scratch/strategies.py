@@ -133,19 +133,14 @@ def in_steps(dls:DataLoaders, steps:int)->DataLoaders:
     train.steps = steps
     return DataLoaders(train, dls.valid, path=dls.path, device=dls.device)
 
-# %% ../nbs/api/06_strategies.ipynb #f7238e2d
-def _trains_in_bfloat16(body, precision, device):
-    "Whether training steps compute in bfloat16: on a CPU ResNets gain by it and depthwise convolutions lose"
-    if precision != 'auto': return precision == 'bfloat16'
-    return 'resnet' in str(body) and fast_bfloat16(device)
-
-# %% ../nbs/api/06_strategies.ipynb #92508661
+# %% ../nbs/api/06_strategies.ipynb #03c15a33
 class Trial(NamedTuple):
     "What came of one training"
     row:dict            # One line of a study's table
     trace:list          # A dict per evaluation: step, seconds, train_loss, valid_loss, valid_accuracy
     logits:np.ndarray   # Class scores of the test pictures before softmax, (n_test, n_classes), in the order of `task.test_idxs`
 
+# %% ../nbs/api/06_strategies.ipynb #e20487f5
 class _Trace(Callback):
     "Notes the learning curve, stops the clock while it does, and stops the training where the loss is no number"
     order = Recorder.order + 10
@@ -163,11 +158,7 @@ class _Trace(Callback):
         self.rows.append(dict(step=self.meter.steps, seconds=self.meter.elapsed, train_loss=train_loss,
                               valid_loss=valid_loss, valid_accuracy=valid_accuracy))
 
-def _build(strategy, body, dls):
-    if strategy.start == 'random': return scratch_learner(dls, body)
-    if strategy.cut is None: return pretrained_learner(dls, body)
-    return hybrid_learner(dls, body, strategy.cut)
-
+# %% ../nbs/api/06_strategies.ipynb #76e201ca
 def run_phase(
     learn,           # A learner of this library
     phase:Phase,     # What to train
@@ -186,6 +177,31 @@ def run_phase(
         with prefix.applied() if prefix else nullcontext(): learn.fit_one_cycle(-(-phase.steps//between), lrs, cbs=cbs)
     finally: learn.dls = dls
 
+# %% ../nbs/api/06_strategies.ipynb #0ed76e10
+def _build(strategy, body, dls):
+    if strategy.start == 'random': return scratch_learner(dls, body)
+    if strategy.cut is None: return pretrained_learner(dls, body)
+    return hybrid_learner(dls, body, strategy.cut)
+
+def _trains_in_bfloat16(body, precision, device):
+    "Whether training steps compute in bfloat16: on a CPU ResNets gain by it and depthwise convolutions lose"
+    if precision != 'auto': return precision == 'bfloat16'
+    return 'resnet' in str(body) and fast_bfloat16(device)
+
+# %% ../nbs/api/06_strategies.ipynb #afc249ed
+def _cuts(strategy, n_stages):
+    "How many stages are frozen, in one phase or another"
+    cuts = {0 if p.stages is None else n_stages - min(p.stages, n_stages) for p in strategy.phases}
+    return cuts | set(range(n_stages)) if any(p.plateau for p in strategy.phases) else cuts
+
+def _prefix(learn, strategy, settings, task):
+    "Where the trial's activations come from, if any stage is frozen in any phase; pictures that are needed are decoded"
+    cuts, dls = _cuts(strategy, len(learn.model.stages)), learn.dls
+    prefix = CachedPrefix(learn, settings.views, settings.precision, task, keep=cuts) if any(cuts) else None
+    if not prefix or not prefix.covers(cuts): all(True for ds in (dls.train_ds, dls.valid_ds) for _ in ds)
+    return prefix
+
+# %% ../nbs/api/06_strategies.ipynb #d830cea4
 def _train(task, strategy, n, seed, body, settings, lr_factor):
     "One training from start to end: the learner, its costs and its trace"
     set_seed(seed)
@@ -206,15 +222,7 @@ def _train(task, strategy, n, seed, body, settings, lr_factor):
                 run_phase(learn, phase, max(1, evaluations, 8*phase.plateau), lr_factor, cbs, prefix)
     return learn, meter, trace.rows, prefix
 
-def _prefix(learn, strategy, settings, task):
-    "Where the trial's activations come from, if any stage is frozen in any phase; pictures that are needed are decoded"
-    n, dls = len(learn.model.stages), learn.dls
-    cuts = {0 if p.stages is None else n - min(p.stages, n) for p in strategy.phases}
-    if any(p.plateau for p in strategy.phases): cuts |= set(range(n))
-    prefix = CachedPrefix(learn, settings.views, settings.precision, task, keep=cuts) if any(cuts) else None
-    if not prefix or not prefix.covers(cuts): all(True for ds in (dls.train_ds, dls.valid_ds) for _ in ds)
-    return prefix
-
+# %% ../nbs/api/06_strategies.ipynb #0a4c2059
 @torch.no_grad()
 def _logits(learn, dl, prefix=None):
     "Class scores before softmax, and the right classes"

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SCHEMA', 'COLUMNS', 'PRESETS', 'Store', 'default_sizes', 'Study', 'compare']
 
-# %% ../nbs/api/07_study.ipynb #1f8bc70c
+# %% ../nbs/api/07_study.ipynb #734ccc20
 import json
 import os
 import sqlite3
@@ -19,13 +19,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from fastcore.basics import patch
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from .data import Task, load_task
+from .data import Task
 from .strategies import STRATEGIES, Settings, Strategy, Trial, parse_strategy, run_trial, settings_digest
+from .tasks import load_task
 
-# %% ../nbs/api/07_study.ipynb #21ca4e7c
+# %% ../nbs/api/07_study.ipynb #ce863beb
 SCHEMA = 2
 COLUMNS = dict(task='TEXT', strategy='TEXT', start='TEXT', body='TEXT', n='INTEGER', seed='INTEGER', image_size='INTEGER', lr='REAL',
                settings_digest='TEXT', valid_accuracy='REAL', test_accuracy='REAL', train_accuracy='REAL', overfitting_gap='REAL',
@@ -53,28 +55,34 @@ class Store:
             with closing(sqlite3.connect(self.path, timeout=60)) as db, db: yield db
         except sqlite3.Error as e: raise OSError(f'can not use {self.path} ({e}); move it away or choose another folder') from e
 
-    def add_task(self, task):
-        "The names and labels of the test pictures, which every trial's scores refer to"
-        with self._db() as db:
-            db.execute('INSERT OR REPLACE INTO tests VALUES (?, ?, ?, ?)', (task.fingerprint, json.dumps([task.ids[i] for i in task.test_idxs]),
-                       json.dumps(task.labels[task.test_idxs].tolist()), json.dumps(task.classes)))
+# %% ../nbs/api/07_study.ipynb #fa263f12
+@patch
+def add_task(self:Store, task):
+    "The names and labels of the test pictures, which every trial's scores refer to"
+    with self._db() as db:
+        db.execute('INSERT OR REPLACE INTO tests VALUES (?, ?, ?, ?)', (task.fingerprint, json.dumps([task.ids[i] for i in task.test_idxs]),
+                   json.dumps(task.labels[task.test_idxs].tolist()), json.dumps(task.classes)))
 
-    def add(self, trial:Trial, fingerprint:str):
-        "Write one finished (or failed) trial, in one transaction"
-        values = [trial.row.get(k) for k in COLUMNS]
-        logits = None if trial.logits is None else trial.logits.astype('<f4').tobytes()
-        with self._db() as db:
-            db.execute(f'INSERT OR REPLACE INTO trials VALUES ({",".join("?"*(len(values) + 3))})', (*values, json.dumps(trial.trace), logits, fingerprint))
+@patch
+def add(self:Store, trial:Trial, fingerprint:str):
+    "Write one finished (or failed) trial, in one transaction"
+    values = [trial.row.get(k) for k in COLUMNS]
+    logits = None if trial.logits is None else trial.logits.astype('<f4').tobytes()
+    with self._db() as db:
+        db.execute(f'INSERT OR REPLACE INTO trials VALUES ({",".join("?"*(len(values) + 3))})', (*values, json.dumps(trial.trace), logits, fingerprint))
 
-    def read(self, digests)->list[Trial]:
-        "All trials with one of these settings digests"
-        with self._db() as db:
-            rows = db.execute(f'SELECT {", ".join(COLUMNS)}, trace, logits, json_array_length(classes) FROM trials JOIN tests ON tests = fingerprint').fetchall()
-        as_array = lambda blob, k: None if blob is None else np.frombuffer(blob, '<f4').reshape(-1, k)
-        return [Trial(dict(zip(COLUMNS, r)), json.loads(r[-3]), as_array(r[-2], r[-1])) for r in rows if r[list(COLUMNS).index('settings_digest')] in digests]
+# %% ../nbs/api/07_study.ipynb #417de6b2
+@patch
+def read(self:Store, digests)->list[Trial]:
+    "All trials with one of these settings digests"
+    with self._db() as db:
+        rows = db.execute(f'SELECT {", ".join(COLUMNS)}, trace, logits, json_array_length(classes) FROM trials JOIN tests ON tests = fingerprint').fetchall()
+    as_array = lambda blob, k: None if blob is None else np.frombuffer(blob, '<f4').reshape(-1, k)
+    return [Trial(dict(zip(COLUMNS, r)), json.loads(r[-3]), as_array(r[-2], r[-1])) for r in rows if r[list(COLUMNS).index('settings_digest')] in digests]
 
-    def clear(self):
-        with self._db() as db: db.execute('DELETE FROM trials')
+@patch
+def clear(self:Store):
+    with self._db() as db: db.execute('DELETE FROM trials')
 
 # %% ../nbs/api/07_study.ipynb #821ede1b
 PRESETS = dict(
@@ -125,7 +133,7 @@ def _seconds_left(done, todo, jobs):
 
 def _clock(seconds): return '?' if seconds is None else f'{int(seconds)//60}:{int(seconds)%60:02d}'
 
-# %% ../nbs/api/07_study.ipynb #eb580eb8
+# %% ../nbs/api/07_study.ipynb #c8a14a8c
 class Study:
     "Strategies x sizes x seeds on one task; finished trials are kept in `out/study.db`"
     def __init__(self,
@@ -150,76 +158,93 @@ class Study:
         self.store = Store(self.out/'study.db')
         self.trained = 0 # trials that the last `run` trained
 
-    @property
-    def plans(self):
-        "Every trial of the grid: all strategies of a size and seed together, small sizes first"
-        return [_Plan(label, s, b, n, seed, self.digests[label]) for n in self.sizes for seed in range(self.seeds)
-                for label, (s, b) in self.strategies.items()]
+# %% ../nbs/api/07_study.ipynb #892ae4ab
+@patch(as_prop=True)
+def plans(self:Study):
+    "Every trial of the grid: all strategies of a size and seed together, small sizes first"
+    return [_Plan(label, s, b, n, seed, self.digests[label]) for n in self.sizes for seed in range(self.seeds)
+            for label, (s, b) in self.strategies.items()]
 
-    def trials(self)->list[Trial]:
-        "What is in the store of this grid, in the grid's order"
-        found = {(t.row['settings_digest'], t.row['n'], t.row['seed']): t for t in self.store.read(set(self.digests.values()))}
-        return [found[p.digest, p.n, p.seed] for p in self.plans if (p.digest, p.n, p.seed) in found]
+# %% ../nbs/api/07_study.ipynb #f0fbf9f2
+@patch
+def trials(self:Study)->list[Trial]:
+    "What is in the store of this grid, in the grid's order"
+    found = {(t.row['settings_digest'], t.row['n'], t.row['seed']): t for t in self.store.read(set(self.digests.values()))}
+    return [found[p.digest, p.n, p.seed] for p in self.plans if (p.digest, p.n, p.seed) in found]
 
-    @property
-    def results(self)->pd.DataFrame:
-        "One row per trial that is finished or failed"
-        return pd.DataFrame([t.row for t in self.trials()], columns=list(COLUMNS))
+@patch(as_prop=True)
+def results(self:Study)->pd.DataFrame:
+    "One row per trial that is finished or failed"
+    return pd.DataFrame([t.row for t in self.trials()], columns=list(COLUMNS))
 
-    def run(self,
-        jobs:int|None=None,  # Trials at a time; None: one per processor core, or one on a GPU
-        fresh:bool=False,    # Forget what is stored and train everything again
-        progress:bool=True   # Show a bar with the time left?
-    )->'Study':
-        "Train what is missing; interrupted, it keeps what is done"
-        if fresh: self.store.clear()
-        self.store.add_task(self.task)
-        done = {(r['settings_digest'], r['n'], r['seed']) for r in (t.row for t in self.trials()) if r['status'] == 'done'}
-        todo = [p for p in self.plans if (p.digest, p.n, p.seed) not in done]
-        self.trained = len(todo)
-        from tl_vs_scratch.report import remember
-        remember(self)
-        if todo: self._train(todo, min(_jobs(jobs), len(todo)), progress)
-        self.write_csv()
-        return self
-
-    def _train(self, todo, jobs, progress):
-        threads = None if torch.cuda.is_available() else 1 # the same whatever `jobs`
-        calls = [delayed(_run_plan)(self.task, p, self.settings, threads) for p in todo]
-        rows, left = [], {(p.digest, p.n, p.seed): p for p in todo}
-        bar = tqdm(total=len(todo), desc=f'{self.task.name}', unit='trial', disable=not progress, file=sys.stderr,
-                   bar_format='{desc}: {n_fmt}/{total_fmt} trials |{bar}| {elapsed} gone{postfix}', postfix='? left')
-        with bar:
-            for trial in Parallel(n_jobs=jobs, return_as='generator_unordered', batch_size=1, pre_dispatch=jobs)(calls):
-                self.store.add(trial, self.task.fingerprint)
-                rows.append(trial.row)
-                left.pop((trial.row['settings_digest'], trial.row['n'], trial.row['seed']))
-                bar.set_postfix_str(f'{_clock(_seconds_left(rows, left.values(), jobs))} left', refresh=False)
-                bar.update()
-
-    def write_csv(self):
-        "`results.csv`, replaced as a whole"
-        path = self.out/'results.csv'
-        self.results.to_csv(path.with_suffix('.tmp'), index=False)
-        path.with_suffix('.tmp').replace(path)
-
-    def _repr_html_(self): return self.summary()._repr_html_()
-    def summary(self):
-        "The answer in words, the table behind it, and everything `summary.json` holds"
-        from tl_vs_scratch.advice import summarise
-        return summarise(self)
-    def plot(self, ax=None):
-        "Learning curves with 95% bands"
-        from tl_vs_scratch.plots import plot_learning_curves
-        return plot_learning_curves(self, ax=ax)
-    def report(self, path=None):
-        "Everything about the study in one HTML file, `report.html` in its folder where no `path` is given; the file's path"
-        from tl_vs_scratch.report import write_report
-        return write_report(self, path)
-
+# %% ../nbs/api/07_study.ipynb #8d090c62
 def _jobs(jobs):
     if jobs is not None and jobs < 1: raise ValueError(f'jobs must be at least 1, not {jobs}')
     return jobs or (1 if torch.cuda.is_available() else os.cpu_count() or 1)
+
+@patch
+def _train(self:Study, todo, jobs, progress):
+    threads = None if torch.cuda.is_available() else 1 # the same whatever `jobs`
+    calls = [delayed(_run_plan)(self.task, p, self.settings, threads) for p in todo]
+    rows, left = [], {(p.digest, p.n, p.seed): p for p in todo}
+    bar = tqdm(total=len(todo), desc=f'{self.task.name}', unit='trial', disable=not progress, file=sys.stderr,
+               bar_format='{desc}: {n_fmt}/{total_fmt} trials |{bar}| {elapsed} gone{postfix}', postfix='? left')
+    with bar:
+        for trial in Parallel(n_jobs=jobs, return_as='generator_unordered', batch_size=1, pre_dispatch=jobs)(calls):
+            self.store.add(trial, self.task.fingerprint)
+            rows.append(trial.row)
+            left.pop((trial.row['settings_digest'], trial.row['n'], trial.row['seed']))
+            bar.set_postfix_str(f'{_clock(_seconds_left(rows, left.values(), jobs))} left', refresh=False)
+            bar.update()
+
+# %% ../nbs/api/07_study.ipynb #71b24c84
+@patch
+def write_csv(self:Study):
+    "`results.csv`, replaced as a whole"
+    path = self.out/'results.csv'
+    self.results.to_csv(path.with_suffix('.tmp'), index=False)
+    path.with_suffix('.tmp').replace(path)
+
+@patch
+def run(
+    self:Study,
+    jobs:int|None=None,  # Trials at a time; None: one per processor core, or one on a GPU
+    fresh:bool=False,    # Forget what is stored and train everything again
+    progress:bool=True   # Show a bar with the time left?
+)->'Study':
+    "Train what is missing; interrupted, it keeps what is done"
+    if fresh: self.store.clear()
+    self.store.add_task(self.task)
+    done = {(r['settings_digest'], r['n'], r['seed']) for r in (t.row for t in self.trials()) if r['status'] == 'done'}
+    todo = [p for p in self.plans if (p.digest, p.n, p.seed) not in done]
+    self.trained = len(todo)
+    from tl_vs_scratch.report import remember
+    remember(self)
+    if todo: self._train(todo, min(_jobs(jobs), len(todo)), progress)
+    self.write_csv()
+    return self
+
+# %% ../nbs/api/07_study.ipynb #fce4e6c0
+@patch
+def _repr_html_(self:Study): return self.summary()._repr_html_()
+
+@patch
+def summary(self:Study):
+    "The answer in words, the table behind it, and everything `summary.json` holds"
+    from tl_vs_scratch.advice import summarise
+    return summarise(self)
+
+@patch
+def plot(self:Study, ax=None):
+    "Learning curves with 95% bands"
+    from tl_vs_scratch.plots import plot_learning_curves
+    return plot_learning_curves(self, ax=ax)
+
+@patch
+def report(self:Study, path=None):
+    "Everything about the study in one HTML file, `report.html` in its folder where no `path` is given; the file's path"
+    from tl_vs_scratch.report import write_report
+    return write_report(self, path)
 
 # %% ../nbs/api/07_study.ipynb #0a9794d6
 def compare(
