@@ -177,16 +177,16 @@ def run_phase(
         with prefix.applied() if prefix else nullcontext(): learn.fit_one_cycle(-(-phase.steps//between), lrs, cbs=cbs)
     finally: learn.dls = dls
 
-# %% ../nbs/api/06_strategies.ipynb #0ed76e10
+# %% ../nbs/api/06_strategies.ipynb #fcc21e7d
 def _build(strategy, body, dls):
     if strategy.start == 'random': return scratch_learner(dls, body)
     if strategy.cut is None: return pretrained_learner(dls, body)
     return hybrid_learner(dls, body, strategy.cut)
 
 def _trains_in_bfloat16(body, precision, device):
-    "Whether training steps compute in bfloat16: on a CPU ResNets gain by it and depthwise convolutions lose"
+    "Whether training steps compute in bfloat16: on a CPU ordinary convolutions gain by it and depthwise ones lose (`benchmarks.steps`)"
     if precision != 'auto': return precision == 'bfloat16'
-    return 'resnet' in str(body) and fast_bfloat16(device)
+    return isinstance(body, str) and ('resnet' in body or body == 'convnet') and fast_bfloat16(device)
 
 # %% ../nbs/api/06_strategies.ipynb #afc249ed
 def _cuts(strategy, n_stages):

@@ -6,6 +6,7 @@
 __all__ = ['SCHEMA', 'COLUMNS', 'PRESETS', 'Store', 'default_sizes', 'Study', 'compare']
 
 # %% ../nbs/api/07_study.ipynb #734ccc20
+import gc
 import json
 import os
 import sqlite3
@@ -13,6 +14,7 @@ import sys
 import time
 from contextlib import closing, contextmanager
 from dataclasses import fields, replace
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import NamedTuple
 
@@ -112,6 +114,7 @@ class _Plan(NamedTuple):
 def _run_plan(task, plan, settings, threads):
     "The trial, or what is left of it where it fails"
     began, before = time.perf_counter(), torch.get_num_threads()
+    if parent_process() and not gc.get_freeze_count(): gc.freeze() # a worker need not look through the imports before each trial
     if threads: torch.set_num_threads(threads)
     try:
         trial = run_trial(task, plan.strategy, plan.n, plan.seed, plan.body, settings)
