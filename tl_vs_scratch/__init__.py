@@ -18,6 +18,7 @@ __version__ = _version('tl-vs-scratch')
 _names = {
     'data': 'Task',
     'tasks': 'emoji digits from_folder from_fastai',
+    'cpu': '',
     'backbones': 'StagedNet create_backbone list_backbones convnet',
     'learners': 'scratch_learner pretrained_learner hybrid_learner',
     'unfreezing': 'stage_table freeze_to audit_frozen discriminative_lrs GradualUnfreezing UnfreezeOnPlateau',
