@@ -4,6 +4,7 @@ import atexit
 import logging
 import os
 import shutil
+import sys
 import tempfile
 
 import pytest
@@ -31,10 +32,11 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def environment_stays():
-    "A notebook may set variables and silence logs; Sphinx's warnings are logs"
+    "A notebook may set variables, silence logs (Sphinx's warnings are logs) and hold tables of activations"
     before = dict(os.environ)
     yield
     logging.disable(logging.NOTSET)
+    if 'tl_vs_scratch.tables' in sys.modules: sys.modules['tl_vs_scratch.tables'].open_tables.clear()
     os.environ.clear()
     os.environ.update(before)
 
@@ -43,7 +45,6 @@ def environment_stays():
 def plots_stay_off_screen():
     "Leave no figure open, and the backend as it was (a notebook's test sets its own)"
     yield
-    import sys
     if 'matplotlib.pyplot' not in sys.modules: return
     import matplotlib.pyplot as plt
     plt.close('all')
