@@ -150,7 +150,7 @@ def convnet(
     stages[f'conv{len(widths)}'].append(nn.AdaptiveAvgPool2d(1)).append(nn.Flatten())
     return StagedNet(stages, entry=PictureEntry([.5]*in_channels, [.5]*in_channels, in_channels), name='convnet', n_features=widths[-1])
 
-# %% ../nbs/api/01_backbones.ipynb #06bba2f9
+# %% ../nbs/api/01_backbones.ipynb #c35434a2
 _IMAGENET = dict(mean=(.485, .456, .406), std=(.229, .224, .225))
 _RESNETS = ['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152']
 
@@ -165,6 +165,7 @@ def check_backbone(name:str):
     if not known: raise ValueError(f"can not stage '{name}'; supported are {', '.join(list_backbones())}, other ResNets of timm as "
                                    "'timm/NAME', or a dict of modules as stages")
 
+# %% ../nbs/api/01_backbones.ipynb #1889c5c9
 @torch.no_grad()
 def _prove_same(net, model, in_channels, name):
     "Stop where the staged network does not say what the original says"
@@ -176,6 +177,7 @@ def _prove_same(net, model, in_channels, name):
     if got.shape != want.shape or not torch.allclose(got, want, rtol=1e-4, atol=1e-5): raise ValueError(
         f"can not stage '{name}': the staged network's output differs from the original's; pass its modules as stages yourself")
 
+# %% ../nbs/api/01_backbones.ipynb #58b50608
 @torch.no_grad()
 def _from_stages(stages, in_channels):
     "A `StagedNet` of the user's modules, run once to see that they fit"
@@ -189,6 +191,7 @@ def _from_stages(stages, in_channels):
     net.n_features = out.shape[1]
     return net.train()
 
+# %% ../nbs/api/01_backbones.ipynb #0374602f
 def create_backbone(
     body='tf_efficientnet_lite0', # A name of `list_backbones`, or your own stages: a dict or list of modules, input first
     pretrained:bool=True,         # Pretrained or random weights; your own stages stay as they are

@@ -40,7 +40,7 @@ def _fail(error):
     print(f'tl-vs-scratch: {error}', file=sys.stderr)
     raise typer.Exit(2 if isinstance(error, (ValueError, TypeError)) else 1)
 
-# %% ../nbs/api/13_cli.ipynb #a4372409
+# %% ../nbs/api/13_cli.ipynb #5c3d405f
 @app.command()
 def compare(
     data:Annotated[str, typer.Argument(help="A built-in task, a folder of pictures (class/*.jpg or train|valid|test/class/*.jpg), or a fastai data set.")]='emoji',
@@ -69,6 +69,7 @@ def compare(
     print(f'\n{summary}\n\nWritten to {study.out}: study.db, results.csv, summary.json, report.html')
     if not len(study.results.query("status == 'done'")): _fail(RuntimeError('every trial failed; results.csv says why'))
 
+# %% ../nbs/api/13_cli.ipynb #5d7a647a
 @app.command()
 def report(folder:Annotated[Path, typer.Argument(metavar='DIR', help='A folder of results, as compare wrote it.', show_default=False)]):
     "Write DIR/report.html: a study in one file, to show to others."
@@ -77,6 +78,7 @@ def report(folder:Annotated[Path, typer.Argument(metavar='DIR', help='A folder o
         print(f'Written: {StoredStudy(folder).report()}')
     except (ValueError, TypeError, OSError, ImportError) as e: _fail(e)
 
+# %% ../nbs/api/13_cli.ipynb #47b7332b
 @app.command()
 def tasks():
     "The tasks that can be named, and what they need"
@@ -85,6 +87,7 @@ def tasks():
     print(f"{', '.join(FASTAI_TASKS)}\n{'':14}fastai's data sets, fetched on first use (needs a network)")
     print(f"{'FOLDER':14}your own pictures: class/*.jpg, or train|valid|test/class/*.jpg")
 
+# %% ../nbs/api/13_cli.ipynb #a27b8e90
 @app.command()
 def cache(
     clear:Annotated[bool, typer.Option('--clear', help='Remove every file of it.')]=False,
@@ -101,6 +104,7 @@ def cache(
     if len(tables): print(tables.drop(columns='file').to_string(index=False), end='\n\n')
     print(f'{len(tables)} files, {tables.megabytes.sum():.1f} MB of at most {limit:g} GB, in {folder()}')
 
+# %% ../nbs/api/13_cli.ipynb #c800f686
 def main():
     "The program `tl-vs-scratch`"
     os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CostMeter']
 
-# %% ../nbs/api/05_costs.ipynb #7df28c1a
+# %% ../nbs/api/05_costs.ipynb #937a40e0
 import ctypes
 import gc
 import math
@@ -16,6 +16,7 @@ from contextlib import contextmanager
 import psutil
 import torch
 from fastai.callback.core import Callback
+from fastcore.basics import patch
 from torch.utils.flop_counter import FlopCounterMode
 
 from .cpu import DepthwiseConv2d
@@ -67,7 +68,7 @@ class _FlopCounter(FlopCounterMode):
         DepthwiseConv2d.fast = True
         return super().__exit__(*exc)
 
-# %% ../nbs/api/05_costs.ipynb #4f6d5646
+# %% ../nbs/api/05_costs.ipynb #5292c407
 class CostMeter(Callback):
     "Measures every fit it is a callback of, and every `with` block; adds up"
     order = 70
@@ -112,20 +113,30 @@ class CostMeter(Callback):
         "Count work that was done before, or elsewhere, as if it had been done now"
         self.seconds, self.flops = self.seconds + seconds, self.flops + int(flops)
 
-    def before_fit(self): self._flops_per_step = {}; self.__enter__()
-    def after_fit(self): self.__exit__(None, None, None)
     def _stop_counting(self):
         if self._counter is None: return
         self._counter.__exit__(None, None, None)
         self._flops_per_step[self._trainable], self._counter = self._counter.get_total_flops(), None
-    def before_batch(self):
-        if not self.training: return
-        self._trainable = sum(p.numel() for p in self.learn.model.parameters() if p.requires_grad)
-        if self._trainable not in self._flops_per_step: self._counter = _FlopCounter().__enter__()
-    def after_step(self):
-        self.steps += 1
-        self.trainable_params = max(self.trainable_params, self._trainable)
-    def after_batch(self):
-        if not self.training: return
-        self._stop_counting()
-        self.flops += self._flops_per_step[self._trainable]
+
+# %% ../nbs/api/05_costs.ipynb #8507c3db
+@patch
+def before_fit(self:CostMeter): self._flops_per_step = {}; self.__enter__()
+@patch
+def after_fit(self:CostMeter): self.__exit__(None, None, None)
+
+@patch
+def before_batch(self:CostMeter):
+    if not self.training: return
+    self._trainable = sum(p.numel() for p in self.learn.model.parameters() if p.requires_grad)
+    if self._trainable not in self._flops_per_step: self._counter = _FlopCounter().__enter__()
+
+@patch
+def after_step(self:CostMeter):
+    self.steps += 1
+    self.trainable_params = max(self.trainable_params, self._trainable)
+
+@patch
+def after_batch(self:CostMeter):
+    if not self.training: return
+    self._stop_counting()
+    self.flops += self._flops_per_step[self._trainable]

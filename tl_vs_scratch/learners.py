@@ -17,7 +17,6 @@ from fastai.torch_core import no_random, params, to_device
 from torch import nn
 
 from .backbones import StagedNet, create_backbone
-from .cpu import adam
 
 # %% ../nbs/api/02_learners.ipynb #f60f4c1f
 def frozen_stages(stages)->int:
@@ -76,14 +75,13 @@ def staged_learner(
     net:StagedNet,  # A body; its head is replaced
     head=None,      # A function of (n_features, n_classes) that gives the head; None is one linear layer
     metrics=accuracy, # As in `Learner`
-    opt_func=adam,  # As in `Learner`; the default is fastai's `Adam`, faster
     **kwargs        # To `Learner`
 )->Learner:
     "A `Learner` around a staged body: one parameter group per stage, and what is frozen stays frozen"
     _check_dls(dls)
     net.head = (head or nn.Linear)(net.n_features, get_c(dls))
     _match_normalization(net, dls)
-    learn = Learner(dls, net, metrics=metrics, splitter=stage_splitter, opt_func=opt_func, train_bn=kwargs.pop('train_bn', False), **kwargs)
+    learn = Learner(dls, net, metrics=metrics, splitter=stage_splitter, train_bn=kwargs.pop('train_bn', False), **kwargs)
     learn.add_cb(StrictFreeze())
     return learn
 

@@ -198,7 +198,9 @@ def _prefix(learn, strategy, settings, task):
     "Where the trial's activations come from, if any stage is frozen in any phase; pictures that are needed are decoded"
     cuts, dls = _cuts(strategy, len(learn.model.stages)), learn.dls
     prefix = CachedPrefix(learn, settings.views, settings.precision, task, keep=cuts) if any(cuts) else None
-    if not prefix or not prefix.covers(cuts): all(True for ds in (dls.train_ds, dls.valid_ds) for _ in ds)
+    if not prefix or not prefix.covers(cuts):
+        for ds in (dls.train_ds, dls.valid_ds):
+            for _ in ds: pass # a picture is decoded the first time that it is asked for
     return prefix
 
 # %% ../nbs/api/06_strategies.ipynb #d830cea4
