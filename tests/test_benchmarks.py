@@ -2,9 +2,10 @@
 
 import json
 import sys
+from importlib import import_module
 
 import pytest
-from commands import ROOT, paint_folder
+from commands import paint_folder
 from tl_vs_scratch import study
 from tl_vs_scratch.strategies import Settings
 
@@ -14,8 +15,6 @@ def photos(tmp_path_factory): return paint_folder(tmp_path_factory.mktemp('bench
 
 
 def run(name, monkeypatch, tmp_path, *words):
-    from importlib import import_module
-    monkeypatch.syspath_prepend(str(ROOT))
     monkeypatch.setattr(sys, 'argv', [name, *map(str, words), '--size', '32', '--json', str(tmp_path/'out.json')])
     import_module(f'benchmarks.{name}').main()
     return json.loads((tmp_path/'out.json').read_text())
@@ -49,8 +48,7 @@ def test_precision(photos, monkeypatch, tmp_path):
     assert 0 < found['moved'] < .2 and all(o['difference_ci95'][0] <= o['difference'] <= o['difference_ci95'][1] for o in found['probes'])
 
 
-def test_steps(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(ROOT))
-    from benchmarks import steps
+def test_steps():
+    steps = import_module('benchmarks.steps')
     seconds = steps.measure('tf_efficientnet_lite0', 32, 1, 1)
     assert set(seconds) == {'study', 'bfloat16', 'channels first', 'gradient'} and all(o[0] > 0 for o in seconds.values())
