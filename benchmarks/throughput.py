@@ -15,6 +15,7 @@ from tqdm import tqdm
 from benchmarks.machine import arguments, empty_cache, finish, median
 from tl_vs_scratch import data
 from tl_vs_scratch.caching import CachedPrefix
+from tl_vs_scratch.forward import arithmetic
 from tl_vs_scratch.learners import pretrained_learner
 from tl_vs_scratch.tasks import load_task
 
@@ -26,7 +27,7 @@ def main():
     idxs = list(range(min(args.pictures, len(task))))
     dl = learn.dls.test_dl(task.paths(idxs), num_workers=0, bs=64)
     prefix = CachedPrefix(learn)
-    compute = prefix._precision(dl)[0]
+    compute = arithmetic(prefix._storage(dl))
     bare = copy.deepcopy(learn.model).eval()
     bare.stages.to(compute)
     batches = [b[0].as_subclass(torch.Tensor) for b in dl]

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -48,8 +49,10 @@ def run_notebook(
     client = NotebookClient(part, timeout=timeout, kernel_name='python3', store_widget_state=True, record_timing=False,
                             coalesce_streams=True, extra_arguments=['--log-level=ERROR'],
                             resources={'metadata': {'path': str(path.parent)}})
-    # MPLBACKEND=Agg, which tests set, would leave a kernel without its inline pictures
-    client.execute(env={k: v for k, v in os.environ.items() if k != 'MPLBACKEND'})
+    # MPLBACKEND=Agg, which tests set, would leave a kernel without its inline pictures; activations of earlier runs would
+    # show other seconds than a reader gets
+    with tempfile.TemporaryDirectory() as cache:
+        client.execute(env={k: v for k, v in os.environ.items() if k != 'MPLBACKEND'} | dict(TLVS_CACHE_DIR=cache))
     write_nb(split_lines(clean(nb)), path)
 
 

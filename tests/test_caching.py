@@ -10,11 +10,11 @@ import tl_vs_scratch as tlvs
 import torch
 from commands import paint_folder
 from fastai.basics import SGD, set_seed
-from tl_vs_scratch import caching, tables
+from tl_vs_scratch import caching, forward, tables
 from tl_vs_scratch.caching import CachedPrefix, cached_prefix
 from tl_vs_scratch.forward import STATE_TOLERANCE, FrozenForward
 from tl_vs_scratch.strategies import Phase, Settings, Strategy, run_trial
-from tl_vs_scratch.tables import cached_tables
+from tl_vs_scratch.tables import cached_tables, clear_cache, open_tables
 from torch import nn
 
 SETTINGS = Settings(image_size=32, steps=.05, bs=8, evaluations=2, augment=False)
@@ -23,9 +23,9 @@ SETTINGS = Settings(image_size=32, steps=.05, bs=8, evaluations=2, augment=False
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path):
     os.environ['TLVS_CACHE_DIR'] = str(tmp_path/'cache')
-    tables.open_tables.clear()
+    open_tables.clear()
     yield
-    tables.open_tables.clear()
+    open_tables.clear()
 
 
 @pytest.fixture(scope='module')
@@ -123,6 +123,33 @@ def test_processes_fill_one_table_together(task, tmp_path):
     assert found == alone
 
 
+def test_a_table_goes_on_in_the_arithmetic_that_it_began_with(task, monkeypatch):
+    def filled(n): # by a new process, as it were
+        open_tables.clear()
+        learn = tlvs.pretrained_learner(task.dls(12, augment=False))
+        prefix, dl = CachedPrefix(learn, task=task), learn.dls.test_dl(task.paths(range(len(task))), num_workers=0)
+        prefix.fill(dl, range(n)); prefix.write()
+        return prefix.table(dl, prefix.cut)
+    filled(4)
+    monkeypatch.setattr(forward, 'STATE_TOLERANCE', -1.) # what a learner would choose by itself is now float32
+    mixed = filled(len(task)).values.clone()
+    clear_cache()
+    assert filled(len(task)).values.dtype == torch.float32
+    monkeypatch.undo()
+    clear_cache()
+    assert filled(len(task)).values.equal(mixed)
+
+
+def test_processors_with_and_without_bfloat16_do_not_share_a_table(task, monkeypatch):
+    paths = set()
+    for can in (True, False):
+        monkeypatch.setattr(caching, 'fast_bfloat16', lambda device: can)
+        learn = tlvs.pretrained_learner(task.dls(12, augment=False))
+        prefix = CachedPrefix(learn, task=task)
+        paths.add(prefix.table(learn.dls.valid, prefix.cut).path)
+    assert len(paths) == 2
+
+
 def test_a_write_that_fails_leaves_the_old_file(task, monkeypatch):
     learn = tlvs.pretrained_learner(task.dls(8, augment=False))
     with cached_prefix(learn, task=task): quiet(learn, lambda: learn.fit(1))
@@ -148,7 +175,7 @@ def test_an_interrupted_pass_keeps_what_it_has(task, monkeypatch):
         calls.append(1)
         if len(calls) == 3: raise KeyboardInterrupt
         return forward(self, x, cuts)
-    prefix._precision(dl)
+    prefix._storage(dl)
     monkeypatch.setattr(CachedPrefix, '_at_a_time', lambda self, dl: 4)
     monkeypatch.setattr(FrozenForward, '__call__', stops)
     with pytest.raises(KeyboardInterrupt): prefix.fill(dl, range(len(task)))
@@ -184,7 +211,7 @@ def test_the_limit_removes_what_was_not_used_for_longest(task, monkeypatch):
     for size in (32, 40): tlvs.task_features(task, image_size=size)
     old, new = tables._files()
     for k, p in enumerate((old, new)): os.utime(p, (k + 1, p.stat().st_mtime)) # long ago, `old` first
-    tables.open_tables.clear()
+    open_tables.clear()
     noted, note = [], os.utime # some systems note a reading by themselves, others do not
     monkeypatch.setattr(os, 'utime', lambda path, **kwargs: noted.append(path) or note(path, **kwargs))
     tlvs.task_features(task, image_size=32)

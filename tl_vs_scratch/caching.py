@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CachedPrefix', 'cached_prefix', 'task_features']
 
-# %% ../nbs/api/04_caching.ipynb #6b08d6ea
+# %% ../nbs/api/04_caching.ipynb #b3fddc21
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -23,7 +23,7 @@ from tqdm import tqdm
 from .backbones import Activations, StagedNet
 from .costs import _FlopCounter
 from .data import Task
-from .forward import PRECISIONS, FrozenForward, choose_precision, evaluating
+from .forward import PRECISIONS, FrozenForward, arithmetic, choose_storage, evaluating, fast_bfloat16
 from .learners import StrictFreeze, frozen_cut, frozen_stages, pretrained_learner
 from .tables import ActivationTable, cache_dir, open_tables, stored_dtype, table_key, weights_digest
 
@@ -129,17 +129,17 @@ def _digest_at(self:CachedPrefix, cut):
         self._digests[cut] = changes, table_key(repr(parts), weights_digest(parts))
     return self._digests[cut][1]
 
-# %% ../nbs/api/04_caching.ipynb #c5082b07
+# %% ../nbs/api/04_caching.ipynb #9cacdc39
 @patch
 def table(self:CachedPrefix, dl, cut, view=0)->ActivationTable:
     "The table of a loader's pictures at a cut, with what its file has"
     net, examples = self.learn.model, self.examples(dl)
     tfms = [str(dl.after_item), str(dl.after_batch)] if view else []
-    key = table_key(examples.name or id(examples), self.arrives, self._digest_at(cut), self.precision, view, tfms)
+    key = table_key(examples.name or id(examples), self.arrives, self._digest_at(cut), self.precision, fast_bfloat16(dl.device), view, tfms)
     path = cache_dir()/f'{key}.safetensors' if examples.name else None
     tables, place = (open_tables, path) if path else (self._own, key)
     if place not in tables:
-        dtype = stored_dtype(path) or self._precision(dl)[1]
+        dtype = stored_dtype(path) or self._storage(dl)
         tables[place] = ActivationTable(examples.n, self.shapes[cut], dtype, dl.device, path, task=self.task.name if self.task else '', body=net.name,
                                         stages=cut, pixels=f'{self.shapes[0][-1]}x{self.shapes[0][-2]}', view=view)
     tables[place].read()
@@ -150,13 +150,13 @@ def write(self:CachedPrefix):
     "Keep the activations of a task for later"
     for t in list(open_tables.values()): t.write()
 
-# %% ../nbs/api/04_caching.ipynb #774f8cd3
+# %% ../nbs/api/04_caching.ipynb #c569092a
 @patch
-def _precision(self:CachedPrefix, dl):
-    "Dtypes to compute and to store in; chosen once"
+def _storage(self:CachedPrefix, dl):
+    "The dtype to store in; chosen once"
     if self._chosen is None:
         with _as(1, dl): x = _pictures(dl, range(min(16, len(dl.dataset))))
-        self._chosen = choose_precision(self.learn.model, self.cut, x, self.precision, self._forward)
+        self._chosen = choose_storage(self.learn.model, self.cut, x, self.precision, self._forward)
     return self._chosen
 
 _forwards = {} # what the last few trials used: making one takes longer than a small trial
@@ -185,7 +185,7 @@ def _at_a_time(self:CachedPrefix, dl):
     "Pictures in one forward pass: on a processor so many that the activations do not leave its caches for long: 64 of 64 pixels a side, 16 of 128"
     return 128 if dl.device.type != 'cpu' else max(8, 2**18//int(np.prod(self.shapes[0][1:])))
 
-# %% ../nbs/api/04_caching.ipynb #169d5ea3
+# %% ../nbs/api/04_caching.ipynb #b909b97e
 @patch
 def fill(self:CachedPrefix, dl, idxs, view=0):
     "Compute what the table at the present cut lacks of these examples; shows progress where it takes more than two seconds"
@@ -195,7 +195,7 @@ def fill(self:CachedPrefix, dl, idxs, view=0):
     if not todo: return
     tables = {k: self.table(dl, k, view) for k in self.keep if k < cut and self._small(k)} | {cut: table}
     threads = 1 if view or dl.device.type != 'cpu' else min(torch.get_num_threads(), -(-len(todo)//self._at_a_time(dl)))
-    with _as(int(view == 0), dl): forward = self._forward(self.learn.model, cut, self._precision(dl)[0], _pictures(dl, todo[:2]))
+    with _as(int(view == 0), dl): forward = self._forward(self.learn.model, cut, arithmetic(table.values.dtype), _pictures(dl, todo[:2]))
     def run(part):
         rows = examples.rows[part]
         x = _augmented(dl, part, rows*1000 + view) if view else _pictures(dl, part)

@@ -6,7 +6,7 @@
 __all__ = ['log', 'open_tables', 'cache_dir', 'cache_limit', 'ActivationTable', 'weights_digest', 'table_key', 'stored_dtype',
            'cached_tables', 'clear_cache']
 
-# %% ../nbs/api/03b_tables.ipynb #44ab5ab9
+# %% ../nbs/api/03b_tables.ipynb #7e8a4cac
 import hashlib
 import json
 import logging
@@ -22,6 +22,8 @@ from filelock import FileLock
 from platformdirs import user_cache_dir
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
+
+from . import __version__
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +110,7 @@ def _save(self:ActivationTable, temporary):
     temporary.replace(self.path)
     self.seen, self.dirty = self.path.stat().st_mtime_ns, False
 
-# %% ../nbs/api/03b_tables.ipynb #03aede20
+# %% ../nbs/api/03b_tables.ipynb #9a42d7f8
 def weights_digest(modules)->str:
     "Changes with any weight or buffer"
     digest = hashlib.sha256()
@@ -118,8 +120,8 @@ def weights_digest(modules)->str:
     return digest.hexdigest()
 
 def table_key(*parts)->str:
-    "24 hexadecimal digits that change with any of the parts and with the libraries' versions"
-    return hashlib.sha256(json.dumps([*parts, torch.__version__, timm.__version__], default=str).encode()).hexdigest()[:24]
+    "24 hexadecimal digits that change with any of the parts and with the versions of the libraries and of this one"
+    return hashlib.sha256(json.dumps([*parts, torch.__version__, timm.__version__, __version__], default=str).encode()).hexdigest()[:24]
 
 # %% ../nbs/api/03b_tables.ipynb #98638a26
 open_tables = {} # file -> table; shared by all trials of a process
