@@ -18,6 +18,9 @@ from fastai.vision.all import (CategoryBlock, DataBlock, ImageBlock, IndexSplitt
                                resnet18, vision_learner)
 from fastai.vision.all import params as params_of
 from PIL import Image
+from psutil import Process
+from tl_vs_scratch.cpu import keep_freed_memory
+from tl_vs_scratch.strategies import STRATEGIES, Trial
 from torch import nn
 
 TINY = dict(steps=.02, evaluations=2, image_size=32, jobs=1, progress=False)
@@ -104,6 +107,17 @@ def test_failed_trial_is_tried_again(task, tmp_path, monkeypatch):
     study = compare({})
     assert calls == [2] and study.results.status.tolist() == ['done']*3 and study.results.error.tolist() == ['']*3
     assert compare({0: AssertionError}).trained == 0 and calls == []
+
+
+def test_a_trial_gives_its_memory_back(task, monkeypatch):
+    "joblib takes a worker that has grown by 300 MB for a leaking one and starts another"
+    def needs_much(*args):
+        if not keep_freed_memory(): pytest.skip('this C library gives memory back by itself')
+        return [torch.ones(2**18) for _ in range(400)] and Trial({}, [], None)
+    monkeypatch.setattr(tl_vs_scratch.study, 'run_trial', needs_much)
+    before = Process().memory_info().rss
+    tl_vs_scratch.study._run_plan(task, tl_vs_scratch.study._Plan('probe', STRATEGIES['linear_probe'], '', 12, 0, ''), None, 1)
+    assert Process().memory_info().rss - before < 10**8
 
 
 def test_loss_that_is_no_number(task, tmp_path):

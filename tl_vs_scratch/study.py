@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['SCHEMA', 'COLUMNS', 'PRESETS', 'Store', 'default_sizes', 'Study', 'compare']
 
-# %% ../nbs/api/07_study.ipynb #734ccc20
+# %% ../nbs/api/07_study.ipynb #e1b29dc1
+import atexit
 import gc
 import json
 import os
@@ -25,6 +26,7 @@ from fastcore.basics import patch
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from .cpu import give_memory_back
 from .data import Task
 from .strategies import STRATEGIES, Settings, Strategy, Trial, parse_strategy, run_trial, settings_digest
 from .tasks import load_task
@@ -101,7 +103,7 @@ def default_sizes(
     if k < 2 or low >= high: return [high]
     return sorted({int(round(v)) for v in np.geomspace(low, high, k)})
 
-# %% ../nbs/api/07_study.ipynb #81a6fba3
+# %% ../nbs/api/07_study.ipynb #afc8c0d1
 class _Plan(NamedTuple):
     "A trial that is to be run"
     label:str
@@ -114,7 +116,9 @@ class _Plan(NamedTuple):
 def _run_plan(task, plan, settings, threads):
     "The trial, or what is left of it where it fails"
     began, before = time.perf_counter(), torch.get_num_threads()
-    if parent_process() and not gc.get_freeze_count(): gc.freeze() # a worker need not look through the imports before each trial
+    if parent_process() and not gc.get_freeze_count():
+        gc.freeze() # a worker need not look through the imports before each trial
+        atexit.register(gc.unfreeze) # else compiled modules report what is left at its end
     if threads: torch.set_num_threads(threads)
     try:
         trial = run_trial(task, plan.strategy, plan.n, plan.seed, plan.body, settings)
@@ -124,7 +128,9 @@ def _run_plan(task, plan, settings, threads):
         row = dict(task=task.name, strategy=plan.label, start=plan.strategy.start, body=plan.body, n=plan.n, seed=plan.seed,
                    settings_digest=plan.digest, seconds_wall=time.perf_counter() - began, status='failed', error=f'{type(e).__name__}: {str(e).strip().splitlines()[-1].strip() if str(e) else ""}')
         return Trial(row, [], None)
-    finally: torch.set_num_threads(before)
+    finally:
+        torch.set_num_threads(before)
+        give_memory_back()
 
 # %% ../nbs/api/07_study.ipynb #d89466e2
 def _seconds_left(done, todo, jobs):
