@@ -27,7 +27,7 @@ def predicted(name, data, seed, size, epochs):
     keep_freed_memory()
     if name == 'ours': return name, seed, ours(data, seed, size, epochs)[1]
     set_seed(seed)
-    split, Peer = Split(load_task(data), seed, size), PEERS[name]
+    split, Peer = Split(load_task(data), seed, size, workers=0), PEERS[name]
     peer = Peer(split, channels_last=True) if Peer is FastaiAsItComes else Peer(split)
     peer.frozen(epochs)
     return name, seed, peer.test()

@@ -37,6 +37,7 @@ class Split:
     seed:int
     size:int = 128
     bs:int = 64
+    workers:int|None = None # processes that load a peer's pictures; None: as many as the peer would take by itself
 
     def __post_init__(self):
         self.train, self.valid = self.task.subset(None, self.seed)
@@ -65,7 +66,7 @@ def fastai_dls(split):
     label = dict(zip(files, (split.classes[k] for k in split.labels(idxs))))
     block = DataBlock((ImageBlock, CategoryBlock(vocab=split.classes, sort=False)), get_y=label.get,
                       splitter=IndexSplitter(range(len(split.train), len(idxs))), item_tfms=Resize(split.size))
-    return block.dataloaders(files, bs=split.bs)
+    return block.dataloaders(files, bs=split.bs, num_workers=split.workers)
 
 
 class Epochs(Callback):
@@ -166,7 +167,8 @@ class TorchTutorial:
             def __init__(self, idxs, tfm): self.idxs, self.tfm = idxs, tfm
             def __len__(self): return len(self.idxs)
             def __getitem__(self, i): return self.tfm(open_picture(split.task.sources[self.idxs[i]])), int(split.task.labels[self.idxs[i]])
-        load = lambda idxs, tfm, shuffle=False: DataLoader(Files(idxs, tfm), batch_size=split.bs, shuffle=shuffle, num_workers=2)
+        load = lambda idxs, tfm, shuffle=False: DataLoader(Files(idxs, tfm), batch_size=split.bs, shuffle=shuffle,
+                                                             num_workers=2 if split.workers is None else split.workers)
         self.loaders = dict(train=load(split.train, train, True), valid=load(split.valid, plain), test=load(split.test, plain))
         self.model = network()
         for p in self.model.parameters(): p.requires_grad = False

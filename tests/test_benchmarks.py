@@ -31,8 +31,8 @@ def test_frozen(photos, monkeypatch, tmp_path):
 
 
 def test_accuracy(photos, monkeypatch, tmp_path):
-    found = run('accuracy', monkeypatch, tmp_path, photos, '--epochs', 1, '--seeds', 2, '--peers', 'tuned')
-    assert len(found['accuracies_tuned']) == len(found['accuracies_ours']) == 2
+    found = run('accuracy', monkeypatch, tmp_path, photos, '--epochs', 1, '--seeds', 2, '--peers', 'fastai,tuned')
+    assert len(found['accuracies_fastai']) == len(found['accuracies_tuned']) == len(found['accuracies_ours']) == 2
     assert found['accuracy_difference_ci95_tuned'][0] <= found['accuracy_difference_tuned'] <= found['accuracy_difference_ci95_tuned'][1]
 
 

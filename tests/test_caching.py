@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 import tl_vs_scratch as tlvs
 import torch
 from commands import paint_folder
-from fastai.basics import SGD, set_seed
+from fastai.vision.all import (SGD, CategoryBlock, DataBlock, ImageBlock, IndexSplitter, PILImage, RandTransform, Resize, aug_transforms, get_image_files,
+                               set_seed)
+from PIL import Image
 from tl_vs_scratch import caching, forward, tables
 from tl_vs_scratch.caching import CachedPrefix, cached_prefix
 from tl_vs_scratch.forward import STATE_TOLERANCE, FrozenForward
@@ -180,6 +183,28 @@ def test_an_interrupted_pass_keeps_what_it_has(task, monkeypatch):
     monkeypatch.setattr(FrozenForward, '__call__', stops)
     with pytest.raises(KeyboardInterrupt): prefix.fill(dl, range(len(task)))
     assert 4 <= int(prefix.table(dl, prefix.cut).filled.sum()) < len(task)
+
+
+class Remembers(RandTransform):
+    "Keeps a picture's size between two steps, as fastai's crops and batch augmentations do; slow, so that threads meet"
+    split_idx = None
+    def before_call(self, b, split_idx): self.size = b[0].size; time.sleep(.002)
+    def encodes(self, x:PILImage): return x.crop((0, 0, self.size[0]//2, self.size[1]//2))
+
+
+def test_threads_do_not_share_the_state_of_transforms(tmp_path):
+    for i in range(40): Image.fromarray(np.random.default_rng(i).integers(0, 256, (32 + 4*(i % 9),)*2 + (3,), np.uint8)).save(tmp_path/f'{i:02}.png')
+    block = DataBlock((ImageBlock, CategoryBlock), get_items=get_image_files, get_y=lambda p: int(p.stem) % 2, item_tfms=[Remembers(p=1.), Resize(32)],
+                      batch_tfms=aug_transforms(), splitter=IndexSplitter(range(4)))
+    def values(threads):
+        torch.set_num_threads(threads)
+        learn = tlvs.pretrained_learner(block.dataloaders(tmp_path, bs=8, num_workers=0))
+        prefix = CachedPrefix(learn, precision='float32')
+        prefix._at_a_time = lambda dl: 8
+        prefix.fill(learn.dls.train, range(len(learn.dls.train_ds)))
+        return prefix.table(learn.dls.train, prefix.cut).values
+    try: torch.testing.assert_close(values(3), values(1), rtol=1e-4, atol=1e-4)
+    finally: torch.set_num_threads(1)
 
 
 def test_sizes_do_not_share_what_depends_on_them(task):

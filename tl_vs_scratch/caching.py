@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['CachedPrefix', 'cached_prefix', 'task_features']
 
-# %% ../nbs/api/04_caching.ipynb #b3fddc21
+# %% ../nbs/api/04_caching.ipynb #0501e7cf
 import hashlib
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from copy import copy
+from copy import copy, deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from .forward import PRECISIONS, FrozenForward, arithmetic, choose_storage, eval
 from .learners import StrictFreeze, frozen_cut, frozen_stages, pretrained_learner
 from .tables import ActivationTable, cache_dir, open_tables, stored_dtype, table_key, weights_digest
 
-# %% ../nbs/api/04_caching.ipynb #8310cabc
+# %% ../nbs/api/04_caching.ipynb #63924eca
 @contextmanager
 def _as(split_idx, dl):
     "Let the loader's transforms do what they do in training (0) or validation (1), and leave the random numbers as they were"
@@ -42,6 +43,12 @@ def _as(split_idx, dl):
 def _pictures(dl, idxs):
     "A batch of pictures as the loader makes it, and on its device"
     return dl.after_batch(to_device(dl.do_batch([dl.do_item(i) for i in idxs]), dl.device))[0]
+
+class _OwnTransforms(threading.local):
+    "A loader with transforms of each thread's own: fastai's keep what they drew for a batch in themselves"
+    def __init__(self, dl):
+        self.dl = copy(dl)
+        for name in ('after_item', 'before_batch', 'after_batch'): setattr(self.dl, name, deepcopy(getattr(dl, name)))
 
 def _augmented(dl, idxs, seeds):
     "A batch of pictures, each augmented from a seed of its own"
@@ -185,7 +192,7 @@ def _at_a_time(self:CachedPrefix, dl):
     "Pictures in one forward pass: on a processor so many that the activations do not leave its caches for long: 64 of 64 pixels a side, 16 of 128"
     return 128 if dl.device.type != 'cpu' else max(8, 2**18//int(np.prod(self.shapes[0][1:])))
 
-# %% ../nbs/api/04_caching.ipynb #b909b97e
+# %% ../nbs/api/04_caching.ipynb #158ccff6
 @patch
 def fill(self:CachedPrefix, dl, idxs, view=0):
     "Compute what the table at the present cut lacks of these examples; shows progress where it takes more than two seconds"
@@ -195,10 +202,11 @@ def fill(self:CachedPrefix, dl, idxs, view=0):
     if not todo: return
     tables = {k: self.table(dl, k, view) for k in self.keep if k < cut and self._small(k)} | {cut: table}
     threads = 1 if view or dl.device.type != 'cpu' else min(torch.get_num_threads(), -(-len(todo)//self._at_a_time(dl)))
-    with _as(int(view == 0), dl): forward = self._forward(self.learn.model, cut, arithmetic(table.values.dtype), _pictures(dl, todo[:2]))
+    with _as(int(view == 0), dl):
+        own, forward = _OwnTransforms(dl), self._forward(self.learn.model, cut, arithmetic(table.values.dtype), _pictures(dl, todo[:2]))
     def run(part):
         rows = examples.rows[part]
-        x = _augmented(dl, part, rows*1000 + view) if view else _pictures(dl, part)
+        x = _augmented(own.dl, part, rows*1000 + view) if view else _pictures(own.dl, part)
         for k, state, seconds in forward(x, tables): tables[k].put(rows, state, seconds/len(part)/threads)
     parts = list(chunked(todo, self._at_a_time(dl)))
     with _as(int(view == 0), dl), _one_thread_each(threads) as each, tqdm(total=len(todo), desc='activations', unit='picture', delay=2, leave=False) as bar:

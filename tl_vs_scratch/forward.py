@@ -69,7 +69,7 @@ def _simplified(stages, x):
     simple = simple.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     return simple if torch.allclose(simple(x), stages(x), rtol=1e-3, atol=1e-3) else stages
 
-# %% ../nbs/api/03a_forward.ipynb #b4faa522
+# %% ../nbs/api/03a_forward.ipynb #e3a7e146
 class FrozenForward:
     "The entry and the first stages of a network as they are now, in evaluation mode"
     @torch.no_grad()
@@ -90,7 +90,9 @@ class FrozenForward:
             start, state = time.perf_counter(), self.entry(x).to(self.dtype)
             for k, stage in enumerate(self.stages, 1):
                 state = stage(state)
-                if k in cuts: yield k, state, time.perf_counter() - start
+                if k in cuts:
+                    if state.is_cuda: torch.cuda.synchronize(state.device) # a GPU computes while Python goes on
+                    yield k, state, time.perf_counter() - start
 
 # %% ../nbs/api/03a_forward.ipynb #f4ce6ba8
 def fast_bfloat16(device=torch.device('cpu'))->bool:
