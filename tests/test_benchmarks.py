@@ -36,6 +36,11 @@ def test_accuracy(photos, monkeypatch, tmp_path):
     assert found['accuracy_difference_ci95_tuned'][0] <= found['accuracy_difference_tuned'] <= found['accuracy_difference_ci95_tuned'][1]
 
 
+def test_parts(photos, monkeypatch, tmp_path):
+    found = run('parts', monkeypatch, tmp_path, photos, '--rounds', 1, '--epochs', 1)
+    assert len(found['seconds']) == 5 and all(s > 0 for s in found['seconds'].values())
+
+
 def test_study(photos, monkeypatch, tmp_path):
     monkeypatch.setitem(study.PRESETS['standard'], 'settings', Settings(steps=.02, bs=8))
     found = run('study', monkeypatch, tmp_path, photos, '--strategies', 'scratch,linear_probe')
