@@ -17,7 +17,7 @@ from tqdm import tqdm
 from benchmarks.frozen import PEERS, ours
 from benchmarks.machine import arguments, finish, interval
 from benchmarks.peers import FastaiAsItComes, Split
-from tl_vs_scratch.cpu import keep_freed_memory
+from tl_vs_scratch.cpu import give_memory_back, keep_freed_memory
 from tl_vs_scratch.tasks import load_task
 
 
@@ -30,7 +30,8 @@ def predicted(name, data, seed, size, epochs):
     split, Peer = Split(load_task(data), seed, size, workers=0), PEERS[name]
     peer = Peer(split, channels_last=True) if Peer is FastaiAsItComes else Peer(split)
     peer.frozen(epochs)
-    return name, seed, peer.test()
+    try: return name, seed, peer.test()
+    finally: give_memory_back() # else joblib takes the worker for one that leaks
 
 
 def main():

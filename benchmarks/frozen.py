@@ -2,7 +2,8 @@
 
     python -m benchmarks.frozen DATA_FOLDER [--epochs 10] [--timed 10] [--json FILE]
 
-Everything is counted: reading and decoding the files, the first pass, training, validation after each epoch, the test. Each of
+Everything is counted: reading and decoding the files, the first pass, training, validation after each epoch, the test; on our
+side also looking through the folder for damaged files and copies, which no peer does. Each of
 our runs starts cold, in the pauses between the epochs of a peer, so both see the same machine. With `--timed 3` three epochs of
 each peer are run, and the rest is the median of these (the figures say so). `benchmarks.accuracy` asks how accurate the sides are.
 """
@@ -35,12 +36,11 @@ def ours(data, seed, size, epochs, bs=64):
         return time.perf_counter() - start, predicted
 
 
-def measure(Peer, data, split, epochs, timed, beside):
+def measure(Peer, split, epochs, timed, beside):
     "Seconds of a peer's run, outside of `beside`, and those of each epoch that was run"
     clock, marks = Clock(), []
     set_seed(split.seed)
-    task = load_task(data) if Peer is FastaiTuned else split.task # decoding beforehand is part of the time
-    peer = Peer(Split(task, split.seed, split.size))
+    peer = Peer(split)
     def between():
         marks.append(clock.seconds)
         with clock.paused(): beside()
@@ -60,7 +60,7 @@ def main():
     all_ours = []
     for name in args.peers.split(','):
         runs = []
-        seconds, epochs = measure(PEERS[name], args.data, Split(task, 0, size), args.epochs, args.timed,
+        seconds, epochs = measure(PEERS[name], Split(task, 0, size), args.epochs, args.timed,
                                   lambda: runs.append(ours(args.data, len(runs), size, args.epochs)[0]))
         all_ours += runs
         figures |= {f'seconds_{name}': seconds, f'epoch_seconds_{name}': epochs, f'seconds_ours_beside_{name}': runs,

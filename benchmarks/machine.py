@@ -48,10 +48,10 @@ class Clock:
 
 @contextmanager
 def empty_cache(pictures=False):
-    "A cold start: no activation and, unless `pictures` stay, no decoded picture"
-    from tl_vs_scratch import data, tables
+    "A cold start: no activation, no pass made ready and, unless `pictures` stay, no decoded picture"
+    from tl_vs_scratch import caching, data, tables
     def forget():
-        tables.open_tables.clear()
+        for held in (tables.open_tables, caching._forwards, caching._sizes): held.clear()
         if not pictures: data._squares.clear()
     before = os.environ.get('TLVS_CACHE_DIR')
     with tempfile.TemporaryDirectory() as folder:

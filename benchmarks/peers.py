@@ -6,7 +6,10 @@ A peer is a class: `Peer(split)` prepares, `frozen(epochs, between)` trains the 
 each epoch, `test()` gives the predicted classes of the test pictures.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import timm
@@ -22,6 +25,7 @@ from fastai.metrics import accuracy
 from fastai.vision.augment import Resize
 from fastai.vision.data import ImageBlock
 from fastai.vision.learner import vision_learner
+from PIL import Image, ImageOps
 from torch import nn
 
 from tl_vs_scratch.backbones import _lite_weights
@@ -38,9 +42,10 @@ class Split:
     size:int = 128
     bs:int = 64
     workers:int|None = None # processes that load a peer's pictures; None: as many as the peer would take by itself
+    n:int|None = None       # labels; None: all
 
     def __post_init__(self):
-        self.train, self.valid = self.task.subset(None, self.seed)
+        self.train, self.valid = self.task.subset(self.n, self.seed)
         self.test = self.task.test_idxs
         self.classes = self.task.classes
     def files(self, idxs): return [self.task.sources[i] for i in idxs]
@@ -105,9 +110,8 @@ class Pictures:
     "Decoded pictures and their classes"
     def __init__(self, split, idxs):
         task, size = split.task, split.size
-        from PIL import Image, ImageOps
         fit = lambda i: np.asarray(ImageOps.fit(open_picture(task.sources[i]), (size, size), Image.Resampling.BILINEAR))
-        self.x = torch.from_numpy(np.stack([fit(i) for i in idxs])).permute(0, 3, 1, 2)
+        with ThreadPoolExecutor(os.cpu_count()) as pool: self.x = torch.from_numpy(np.stack(list(pool.map(fit, idxs)))).permute(0, 3, 1, 2)
         self.y = torch.from_numpy(task.labels[idxs])
     def __len__(self): return len(self.y)
     def __getitem__(self, i): return self.x[i], self.y[i]
@@ -121,11 +125,10 @@ class FrozenBatchNorm(Callback):
 
 class FastaiTuned:
     "fastai by someone who knows it: channels-last, pictures decoded beforehand, a strictly frozen body, a linear head"
-    def __init__(self, split, lr=1e-3, decoded=None):
+    def __init__(self, split, lr=1e-3):
         self.split, self.lr = split, lr
-        self.pictures = decoded or {k: Pictures(split, getattr(split, k)) for k in ('train', 'valid', 'test')}
-        dls = DataLoaders(Decoded(self.pictures['train'], bs=split.bs, shuffle=True, drop_last=True, num_workers=0),
-                          Decoded(self.pictures['valid'], bs=split.bs, num_workers=0), device=torch.device('cpu'))
+        dls = DataLoaders(Decoded(Pictures(split, split.train), bs=split.bs, shuffle=True, drop_last=True, num_workers=0),
+                          Decoded(Pictures(split, split.valid), bs=split.bs, num_workers=0), device=torch.device('cpu'))
         body = network()
         model = nn.Sequential(Normalised(body), nn.Linear(body.num_features, len(split.classes))).to(memory_format=torch.channels_last)
         self.learn = Learner(dls, model, nn.CrossEntropyLoss(), metrics=accuracy, train_bn=False, cbs=FrozenBatchNorm(),
@@ -141,8 +144,10 @@ class FastaiTuned:
         self.learn.unfreeze()
         with self.learn.no_bar(), self.learn.no_logging():
             self.learn.fit_one_cycle(epochs, slice(lr/2.6**3, lr), cbs=[Epochs(between)] if between else [])
+    @cached_property
+    def test_pictures(self): return Pictures(self.split, self.split.test)
     def test(self):
-        dl = Decoded(self.pictures['test'], bs=self.split.bs, num_workers=0)
+        dl = Decoded(self.test_pictures, bs=self.split.bs, num_workers=0)
         with self.learn.no_bar(), self.learn.no_logging(): return self.learn.get_preds(dl=dl)[0].argmax(1).numpy()
 
 

@@ -4,7 +4,7 @@
 
 Per body, picture size and number of threads, the step as studies run it, and the same with one thing changed:
 - float32 or bfloat16, channels first: what the defaults of `Settings` rest on;
-- gradient: PyTorch's own gradient of depthwise convolutions;
+- gradient: PyTorch's own gradients of depthwise convolutions;
 - memory: freed memory goes back to the system, as it does without `keep_freed_memory` (a process of its own).
 All take turns; medians, and how many times faster the study's step is (below 1: the change would be faster).
 """
@@ -23,6 +23,7 @@ from tqdm import tqdm
 from benchmarks.machine import finish, median
 from tl_vs_scratch.backbones import create_backbone
 from tl_vs_scratch.cpu import DepthwiseConv2d, keep_freed_memory
+from tl_vs_scratch.forward import PRECISIONS
 from tl_vs_scratch.strategies import _trains_in_bfloat16
 
 BATCH = 32
@@ -43,10 +44,10 @@ def step(net, x):
     return time.perf_counter() - start
 
 
-def measure(body, size, threads, rounds):
+def measure(body, precision, size, threads, rounds):
     "Seconds of each round's step, per variant"
     torch.set_num_threads(threads)
-    auto = _trains_in_bfloat16(body, 'auto', torch.device('cpu'))
+    auto = _trains_in_bfloat16(body, precision, torch.device('cpu'))
     make = lambda bfloat16=auto, layout=torch.channels_last: _network(body, bfloat16).to(memory_format=layout)
     nets = {'study': make(), 'bfloat16' if not auto else 'float32': make(not auto), 'channels first': make(layout=torch.contiguous_format)}
     x, seconds = torch.rand(BATCH, 3, size, size), {}
@@ -72,12 +73,12 @@ def in_process(keep, *words):
     return json.loads(out.splitlines()[-1])
 
 
-def compare(body, size, threads, rounds):
+def compare(body, precision, size, threads, rounds):
     "One row: the study's step in seconds, and the ratio to it of each variant"
     found = {}
     for half in range(2): # the two kinds of process take turns
         for keep in (True, False):
-            for name, values in in_process(keep, body, size, threads, rounds).items():
+            for name, values in in_process(keep, body, precision, size, threads, rounds).items():
                 if keep or name == 'study': found.setdefault(name if keep else 'memory', []).extend(values)
     seconds = {k: median(v) for k, v in found.items()}
     return dict(body=body, size=size, threads=threads, seconds=seconds['study'], ratios={k: v/seconds['study'] for k, v in seconds.items() if k != 'study'})
@@ -90,16 +91,17 @@ def main():
     parser.add_argument('--threads', default='1,2', help='default: %(default)s')
     parser.add_argument('--rounds', type=int, default=4, help='in each of two processes (default: %(default)s)')
     parser.add_argument('--json', type=Path, help='write the figures here')
-    parser.add_argument('--child', nargs=5, help=argparse.SUPPRESS)
+    parser.add_argument('--precision', choices=PRECISIONS, default='auto', help="of the study's step, as in `Settings` (default: %(default)s)")
+    parser.add_argument('--child', nargs=6, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        keep, body, *numbers = args.child
+        keep, body, precision, *numbers = args.child
         if keep == 'keep': keep_freed_memory()
-        return print(json.dumps(measure(body, *map(int, numbers))))
+        return print(json.dumps(measure(body, precision, *map(int, numbers))))
     grid = [(b, int(s), int(t)) for b in args.bodies.split(',') for s in args.sizes.split(',') for t in args.threads.split(',')]
     rows = []
     for body, size, threads in tqdm(grid):
-        rows.append(compare(body, size, threads, args.rounds))
+        rows.append(compare(body, args.precision, size, threads, args.rounds))
         tqdm.write('{body:22} {size:4} px, {threads} threads: {seconds:.3f} s a step; '.format(**rows[-1])
                    + ', '.join(f'{k} {v:.2f}' for k, v in rows[-1]['ratios'].items()))
     finish(args, dict(benchmark='steps', batch=BATCH, steps=rows))

@@ -30,7 +30,7 @@ def main():
     compute = arithmetic(prefix._storage(dl))
     bare = copy.deepcopy(learn.model).eval()
     bare.stages.to(compute)
-    batches = [b[0].as_subclass(torch.Tensor) for b in dl]
+    batches = [b[0].as_subclass(torch.Tensor).to(memory_format=torch.channels_last) for b in dl]
 
     @torch.inference_mode()
     def forward():

@@ -36,6 +36,20 @@ def test_accuracy(photos, monkeypatch, tmp_path):
     assert found['accuracy_difference_ci95_tuned'][0] <= found['accuracy_difference_tuned'] <= found['accuracy_difference_ci95_tuned'][1]
 
 
+def test_fine_tune(photos, monkeypatch, tmp_path):
+    found = run('fine_tune', monkeypatch, tmp_path, photos, '--timed', 1, '--seeds', 1, '--budget', 0)
+    assert found['speedup_vs_fastai'] == pytest.approx(found['seconds_fastai']/found['seconds_ours_by_share']['all'])
+    assert len(found['ours']['sixth']) == 2 and len(found['tuned_fastai']) == len(found['tuned_fastai_sixth']) == 10
+    seconds = next((seconds for seconds, accuracy in found['tuned_fastai'] if accuracy >= found['accuracy_fastai']), None)
+    assert found['speedup_vs_tuned_fastai'] == (seconds and pytest.approx(seconds/found['seconds_ours_by_share']['sixth']))
+
+
+def test_plateau(photos, monkeypatch, tmp_path):
+    found = run('plateau', monkeypatch, tmp_path, photos, '--seeds', 2, '--steps', .05, '--out', tmp_path/'study')
+    assert [o['seed'] for o in found['seeds']] == [0, 1] and all(o['seconds_scratch'] > 0 for o in found['seeds'])
+    assert found.get('times_sooner', 1.) > 0
+
+
 def test_parts(photos, monkeypatch, tmp_path):
     found = run('parts', monkeypatch, tmp_path, photos, '--rounds', 1, '--epochs', 1)
     assert len(found['seconds']) == 5 and all(s > 0 for s in found['seconds'].values())
@@ -53,7 +67,13 @@ def test_precision(photos, monkeypatch, tmp_path):
     assert 0 < found['moved'] < .2 and all(o['difference_ci95'][0] <= o['difference'] <= o['difference_ci95'][1] for o in found['probes'])
 
 
+def test_training(photos, monkeypatch, tmp_path):
+    found = run('training', monkeypatch, tmp_path, photos, '--strategies', 'scratch', '--seeds', 2, '--steps', .02)
+    row, = found['strategies']
+    assert row['difference'] == pytest.approx(row['accuracy_bfloat16'] - row['accuracy_float32']) and row['speedup'] > 0
+
+
 def test_steps():
     steps = import_module('benchmarks.steps')
-    seconds = steps.measure('tf_efficientnet_lite0', 32, 1, 1)
+    seconds = steps.measure('tf_efficientnet_lite0', 'float32', 32, 1, 1)
     assert set(seconds) == {'study', 'bfloat16', 'channels first', 'gradient'} and all(o[0] > 0 for o in seconds.values())

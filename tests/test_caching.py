@@ -18,6 +18,7 @@ from tl_vs_scratch.caching import CachedPrefix, cached_prefix
 from tl_vs_scratch.forward import STATE_TOLERANCE, FrozenForward
 from tl_vs_scratch.strategies import Phase, Settings, Strategy, run_trial
 from tl_vs_scratch.tables import cached_tables, clear_cache, open_tables
+from tl_vs_scratch.unfreezing import GradualUnfreezing, UnfreezeOnPlateau
 from torch import nn
 
 SETTINGS = Settings(image_size=32, steps=.05, bs=8, evaluations=2, augment=False)
@@ -101,6 +102,18 @@ def test_gradual_unfreezing_makes_one_pass(task, monkeypatch):
     assert {tuple(c) for _, c in cuts[:1]} == {(6, 8, 9)}
     before_test = [k for _, k in cuts if k != [6]]
     assert len(before_test) <= 2 # labelled pictures for training and for validation
+
+
+@pytest.mark.parametrize('schedule', [lambda: GradualUnfreezing(), lambda: GradualUnfreezing(2, 'step'), lambda: UnfreezeOnPlateau(min_delta=9.)])
+def test_a_schedule_makes_one_pass(task, schedule, monkeypatch):
+    "What it can thaw in three epochs, two stages, is kept from the first pass, and no more than that"
+    passes, forward = [], FrozenForward.__call__
+    monkeypatch.setattr(FrozenForward, '__call__', lambda self, x, tables: passes.append((len(x), set(tables))) or forward(self, x, tables))
+    learn = tlvs.pretrained_learner(task.dls(12, augment=False, bs=4))
+    with cached_prefix(learn, precision='float32') as prefix: quiet(learn, lambda: learn.fit(3, cbs=schedule()))
+    assert prefix.cut < 9 # it has thawed
+    assert sum(n for n, _ in passes) == 12
+    assert all(cuts == {7, 8, 9} for _, cuts in passes)
 
 
 def _work(root, folder, seed, out):

@@ -7,16 +7,19 @@ __all__ = ['CachedPrefix', 'cached_prefix', 'task_features']
 
 # %% ../nbs/api/05_caching.ipynb #0501e7cf
 import hashlib
+import os
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from copy import copy, deepcopy
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 import torch
 from fastai.callback.core import Callback
-from fastai.torch_core import no_random, set_seed, to_device
+from fastai.torch_core import apply, no_random, set_seed, to_device
 from fastcore.basics import chunked, patch
 from torch import nn
 from tqdm import tqdm
@@ -27,6 +30,7 @@ from .data import Task
 from .forward import PRECISIONS, FrozenForward, arithmetic, choose_storage, evaluating, fast_bfloat16
 from .learners import StrictFreeze, frozen_cut, frozen_stages, pretrained_learner
 from .tables import ActivationTable, cache_dir, open_tables, stored_dtype, table_key, weights_digest
+from .unfreezing import Thaw
 
 # %% ../nbs/api/05_caching.ipynb #63924eca
 @contextmanager
@@ -40,9 +44,14 @@ def _as(split_idx, dl):
     finally:
         for t, w in zip(tfms, was): t.split_idx = w
 
-def _pictures(dl, idxs):
+def _collated(dl, idxs):
+    "A batch as the loader collates it; in pinned memory where a GPU fetches it from there"
+    batch = dl.do_batch([dl.do_item(i) for i in idxs])
+    return apply(torch.Tensor.pin_memory, batch) if dl.device.type == 'cuda' else batch
+
+def _pictures(dl, idxs, collated=None):
     "A batch of pictures as the loader makes it, and on its device"
-    return dl.after_batch(to_device(dl.do_batch([dl.do_item(i) for i in idxs]), dl.device))[0]
+    return dl.after_batch(to_device(collated or _collated(dl, idxs), dl.device, non_blocking=True))[0]
 
 class _OwnTransforms(threading.local):
     "A loader with transforms of each thread's own: fastai's keep what they drew for a batch in themselves"
@@ -187,12 +196,29 @@ def _one_thread_each(threads):
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool: yield pool.map
     finally: torch.set_num_threads(before)
 
+def _overlaps(device): return device.type != 'cpu' # a GPU computes while Python goes on
+
+def _ahead(f, items):
+    "`map(f, items)` with the next few under way in threads, and no more than these in memory"
+    threads, running = os.cpu_count() or 1, deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for item in items:
+            running.append(pool.submit(f, item))
+            if len(running) > 2*threads: yield running.popleft().result()
+        while running: yield running.popleft().result()
+
 @patch
 def _at_a_time(self:CachedPrefix, dl):
     "Pictures in one forward pass: on a processor so many that the activations do not leave its caches for long: 64 of 64 pixels a side, 16 of 128"
-    return 128 if dl.device.type != 'cpu' else max(8, 2**18//int(np.prod(self.shapes[0][1:])))
+    return 128 if _overlaps(dl.device) else max(8, 2**18//int(np.prod(self.shapes[0][1:])))
 
 # %% ../nbs/api/05_caching.ipynb #158ccff6
+@patch
+def _kept(self:CachedPrefix, cut):
+    "The cuts before this one that a pass keeps, too: those asked for, and those that a schedule comes to in this fit"
+    to_come = {k for cb in self.learn.cbs if isinstance(cb, Thaw) and hasattr(cb, 'n_epoch') for k in range(cut - cb.most, cut)}
+    return {k for k in self.keep | to_come if 0 < k < cut and self._small(k)}
+
 @patch
 def fill(self:CachedPrefix, dl, idxs, view=0):
     "Compute what the table at the present cut lacks of these examples; shows progress where it takes more than two seconds"
@@ -200,17 +226,19 @@ def fill(self:CachedPrefix, dl, idxs, view=0):
     table = self.table(dl, cut, view)
     todo = [i for i in dict.fromkeys(idxs) if not table.filled[examples.rows[i]]]
     if not todo: return
-    tables = {k: self.table(dl, k, view) for k in self.keep if k < cut and self._small(k)} | {cut: table}
-    threads = 1 if view or dl.device.type != 'cpu' else min(torch.get_num_threads(), -(-len(todo)//self._at_a_time(dl)))
+    tables = {k: self.table(dl, k, view) for k in self._kept(cut)} | {cut: table}
+    parts = list(chunked(todo, self._at_a_time(dl)))
+    threads = 1 if view or _overlaps(dl.device) else min(torch.get_num_threads(), len(parts))
     with _as(int(view == 0), dl):
         own, forward = _OwnTransforms(dl), self._forward(self.learn.model, cut, arithmetic(table.values.dtype), _pictures(dl, todo[:2]))
-    def run(part):
+    def run(job):
+        part, collated = job
         rows = examples.rows[part]
-        x = _augmented(own.dl, part, rows*1000 + view) if view else _pictures(own.dl, part)
+        x = _augmented(own.dl, part, rows*1000 + view) if view else _pictures(own.dl, part, collated)
         for k, state, seconds in forward(x, tables): tables[k].put(rows, state, seconds/len(part)/threads)
-    parts = list(chunked(todo, self._at_a_time(dl)))
+    collated = _ahead(lambda part: _collated(own.dl, part), parts) if _overlaps(dl.device) and not view else repeat(None)
     with _as(int(view == 0), dl), _one_thread_each(threads) as each, tqdm(total=len(todo), desc='activations', unit='picture', delay=2, leave=False) as bar:
-        for part, _ in zip(parts, each(run, parts)): bar.update(len(part))
+        for part, _ in zip(parts, each(run, zip(parts, collated))): bar.update(len(part))
 
 # %% ../nbs/api/05_caching.ipynb #3a2d96a4
 @patch

@@ -8,6 +8,7 @@ __all__ = ['MIN_LABELS', 'open_picture', 'FitSquare', 'Task', 'make_task']
 # %% ../nbs/api/00_data.ipynb #56cb9c4c
 import json
 import hashlib
+import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -73,7 +74,7 @@ def _digest(source, mode, size):
 
 def _digests(sources, mode, size):
     "Digests of all pictures, read in parallel; shows progress where it takes more than two seconds"
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool: # more would wait for each other
         return list(tqdm(pool.map(partial(_digest, mode=mode, size=size), sources), total=len(sources),
                          desc='reading pictures', delay=2, leave=False))
 

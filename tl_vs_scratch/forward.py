@@ -24,20 +24,19 @@ from .backbones import Activations, StagedNet
 log = logging.getLogger(__name__)
 
 # %% ../nbs/api/03a_forward.ipynb #0b9fcc85
-def _watch(stages, x):
-    "Pairs of a convolution and the BatchNorm that takes its output, and the size of each convolution's input"
-    made, pairs, sizes, hooks = {}, [], {}, []
+def _watch(stages, x, kind):
+    "Pairs of a convolution and the module of this kind that takes its output and no other; the size of each convolution's input"
+    made, takers, sizes, hooks = {}, {}, {}, []
     def after(conv, args, out):
         made[id(out)] = conv, out # holding the output keeps its id from being given to another
         sizes[conv] = args[0].shape[-2:]
-    def before(norm, args):
-        if id(args[0]) in made: pairs.append((made[id(args[0])][0], norm))
+    def before(m, args): takers.setdefault(m, []).append(made.get(id(args[0]), (None,))[0])
     for m in stages.modules():
         if isinstance(m, nn.Conv2d): hooks.append(m.register_forward_hook(after))
-        elif isinstance(m, nn.BatchNorm2d): hooks.append(m.register_forward_pre_hook(before))
+        elif isinstance(m, kind): hooks.append(m.register_forward_pre_hook(before))
     stages(x)
     for h in hooks: h.remove()
-    return pairs, sizes
+    return [(convs[0], m) for m, convs in takers.items() if len(convs) == 1 and convs[0]], sizes
 
 def _replace(stages, old, new):
     parent, _, name = next(n for n, m in stages.named_modules() if m is old).rpartition('.')
@@ -58,14 +57,48 @@ def _pad_by_filter(conv, size):
     res.weight.data, res.bias = F.pad(conv.weight, (odd[1], 0, odd[0], 0)), conv.bias
     return res
 
+# %% ../nbs/api/03a_forward.ipynb #eaf56cb1
+_ONEDNN = {nn.Identity: ('none', [], ''), nn.ReLU: ('relu', [], ''), nn.ReLU6: ('hardtanh', [0., 6.], '')} # what it calls them
+
+class _ConvAct(nn.Sequential):
+    "A convolution and its activation; once packed, one operation of oneDNN's with the weights as they are now"
+    packed = None
+    def pack(self):
+        conv, act = self
+        where = list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups
+        self.packed = torch.ops.mkldnn._reorder_convolution_weight(conv.weight, *where, []), conv.bias, *where, *_ONEDNN[type(act)]
+    def forward(self, x): return super().forward(x) if self.packed is None else torch.ops.mkldnn._convolution_pointwise(x, *self.packed)
+
+def _join(stages, conv, act):
+    "Put a convolution and the activation after it (None: there is none) into one module"
+    if act: _replace(stages, act, nn.Identity())
+    _replace(stages, conv, _ConvAct(conv, act or nn.Identity()))
+
+def _packed(stages, x):
+    "The stages with their convolutions packed; as they were where this PyTorch can not do it or gives something else"
+    mine = [m for m in stages.modules() if isinstance(m, _ConvAct)]
+    if x.device.type != 'cpu' or not torch.backends.mkldnn.is_available(): return stages
+    before = stages(x)
+    try:
+        for m in mine: m.pack()
+        if (stages(x) - before).norm() <= before.norm()/50: return stages # in bfloat16, the order of a sum may matter as much
+    except (AttributeError, RuntimeError) as e: log.info('convolutions are not packed: %s', e)
+    for m in mine: m.packed = None
+    return stages
+
 # %% ../nbs/api/03a_forward.ipynb #1fc27834
+def _plain(conv): return not isinstance(conv, Conv2dSame) and conv.padding_mode == 'zeros' and not isinstance(conv.padding, str)
+
 def _simplified(stages, x):
-    "The stages with BatchNorm and one-sided padding taken into the filters; as they were where that changes what they give"
+    "The stages with BatchNorm, one-sided padding and activations taken into the convolutions; as they were where that changes what they give"
     simple = deepcopy(stages)
-    pairs, sizes = _watch(simple, x)
+    pairs, sizes = _watch(simple, x, nn.BatchNorm2d)
     for conv, norm in pairs: _fold(simple, conv, norm)
     for conv, size in sizes.items():
         if isinstance(conv, Conv2dSame) and conv.dilation == (1, 1): _replace(simple, conv, _pad_by_filter(conv, size))
+    pairs, sizes = _watch(simple, x, (nn.ReLU, nn.ReLU6))
+    acts = {conv: act for conv, act in pairs if type(act) in _ONEDNN}
+    for conv in filter(_plain, sizes): _join(simple, conv, acts.get(conv))
     simple = simple.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     return simple if torch.allclose(simple(x), stages(x), rtol=1e-3, atol=1e-3) else stages
 
@@ -78,11 +111,12 @@ class FrozenForward:
         cut:int,            # Stages to take
         dtype:torch.dtype,  # To compute in
         x:torch.Tensor,     # A few pictures (batch, channels, height, width) of the size that will come
-        simple:bool=True    # Take BatchNorm and padding into the filters where that gives the same
+        simple:bool=True    # Take the shortcuts above where they give the same
     ):
         self.entry, self.dtype = deepcopy(net.entry).eval(), dtype
         stages = deepcopy(net.stages[:cut]).eval().requires_grad_(False)
         self.stages = (_simplified(stages, self.entry(x)) if simple else stages).to(dtype)
+        if simple: _packed(self.stages, self.entry(x).to(dtype))
 
     def __call__(self, x, cuts):
         "After each of these numbers of stages: the number, the state, and the seconds since the start"

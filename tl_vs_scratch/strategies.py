@@ -109,7 +109,7 @@ class Settings:
             if getattr(self, name) <= 0: raise ValueError(f'{name} must be above 0, not {getattr(self, name)}')
         if self.precision not in PRECISIONS: raise ValueError(f"unknown precision '{self.precision}'; choose from {', '.join(PRECISIONS)}")
 
-RESULTS_VERSION = 2 # goes up when the same settings would give other results
+RESULTS_VERSION = 3 # goes up when the same settings would give other results
 
 def settings_digest(task:Task, strategy:Strategy, body:str, settings:Settings)->str:
     "Equal where two trials of the same `n` and seed are the same experiment"
@@ -184,9 +184,9 @@ def _build(strategy, body, dls):
     return hybrid_learner(dls, body, strategy.cut)
 
 def _trains_in_bfloat16(body, precision, device):
-    "Whether training steps compute in bfloat16: on a CPU ordinary convolutions gain by it and depthwise ones lose (`benchmarks.steps`)"
+    "Whether training steps compute in bfloat16: the bodies that we know gain by it (`benchmarks.steps`) and are as accurate (`benchmarks.training`)"
     if precision != 'auto': return precision == 'bfloat16'
-    return isinstance(body, str) and ('resnet' in body or body == 'convnet') and fast_bfloat16(device)
+    return isinstance(body, str) and fast_bfloat16(device)
 
 # %% ../nbs/api/06_strategies.ipynb #afc249ed
 def _cuts(strategy, n_stages):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['group_names', 'freeze_to', 'first_trained', 'stage_table', 'FrozenMoved', 'audit_frozen', 'discriminative_lrs',
-           'GradualUnfreezing', 'UnfreezeOnPlateau']
+           'Thaw', 'GradualUnfreezing', 'UnfreezeOnPlateau']
 
 # %% ../nbs/api/03_unfreezing.ipynb #b777b272
 from contextlib import contextmanager
@@ -170,8 +170,8 @@ def discriminative_lrs(
     return [lr/decay**(n - i) for i in range(n + 1)]
 
 # %% ../nbs/api/03_unfreezing.ipynb #da59fe2f
-class _Thaw(Callback):
-    "Starts with the head alone; `thaw` lets one more stage go"
+class Thaw(Callback):
+    "Starts with the head alone; `thaw` lets one more stage go; `most` is how many a fit can thaw"
     def start(self):
         self.run = not hasattr(self, 'lr_finder') and not hasattr(self, 'gather_preds')
         if not self.run: return
@@ -184,7 +184,7 @@ class _Thaw(Callback):
         freeze_to(self.learn, cut)
         self.history.append((self.train_iter, group_names(self.learn)[cut]))
 
-class GradualUnfreezing(_Thaw):
+class GradualUnfreezing(Thaw):
     "Train the head, then one more stage from the top every `every` epochs or steps (Howard & Ruder 2018); `history` lists (step, stage)"
     def __init__(self,
         every:int=1,      # How long until the next stage
@@ -192,13 +192,15 @@ class GradualUnfreezing(_Thaw):
     ):
         if unit not in ('epoch', 'step') or every < 1: raise ValueError(f"every={every} {unit}: use a positive number of 'epoch' or 'step'")
         self.every, self.unit = every, unit
+    @property
+    def most(self): return (self.n_epoch*(1 if self.unit == 'epoch' else len(self.dls.train)) - 1)//self.every
     def before_fit(self): self.start()
     def before_epoch(self):
         if self.unit == 'epoch' and self.epoch and self.epoch % self.every == 0: self.thaw()
     def before_batch(self):
         if self.unit == 'step' and self.training and self.train_iter and self.train_iter % self.every == 0: self.thaw()
 
-class UnfreezeOnPlateau(_Thaw, TrackerCallback):
+class UnfreezeOnPlateau(Thaw, TrackerCallback):
     "Train the head, then one more stage from the top each time that validation stops getting better; `history` lists (step, stage)"
     order = TrackerCallback.order + 1
     def __init__(self,
@@ -209,6 +211,8 @@ class UnfreezeOnPlateau(_Thaw, TrackerCallback):
         if patience < 1: raise ValueError(f'patience must be at least 1, not {patience}')
         TrackerCallback.__init__(self, monitor=monitor, min_delta=min_delta)
         self.patience = patience
+    @property
+    def most(self): return (self.n_epoch - 1)//self.patience
     def before_fit(self):
         self.start()
         if self.run: TrackerCallback.before_fit(self); self.waited = 0
