@@ -184,7 +184,7 @@ def _build(strategy, body, dls):
     return hybrid_learner(dls, body, strategy.cut)
 
 def _trains_in_bfloat16(body, precision, device):
-    "Whether training steps compute in bfloat16: the bodies that we know gain by it (`benchmarks.steps`) and are as accurate (`benchmarks.training`)"
+    "Whether training steps compute in bfloat16: the bodies that we know gain by it (`benchmarks.steps`); `benchmarks.training` says what it does to accuracy"
     if precision != 'auto': return precision == 'bfloat16'
     return isinstance(body, str) and fast_bfloat16(device)
 
