@@ -6,8 +6,9 @@ A standard study has 5 sizes x 3 seeds of each strategy. Running all of it twice
 - plain fastai (timm's network, files, two loading processes, BatchNorm learning in the frozen part), one trial after another with
   all cores: the median seconds of a training step in each phase, and of a picture's forward pass, times the steps of the trial and
   the pictures that it validates and tests;
-- ours: whole trials as `compare` runs them, one thread each and as many at a time as there are cores. Of a strategy with a frozen
-  part only, further trials are measured apart from the first ones, which fill the cache; the others are charged as their first ones.
+- ours: trials as `compare` runs them, one thread each and as many at a time as there are cores. Of a strategy with a frozen part only
+  they are run whole, and further trials are measured apart from the first ones, which fill the cache; the others are run with a few
+  steps, with 60 and with 180, and what the steps between take is scaled.
 Both without augmentation and with the largest size; the two sides take turns.
 """
 
@@ -69,22 +70,24 @@ class NoValidation(Callback):
         raise CancelValidException
 
 
-def plain_seconds(plain, strategy, settings, n_valid, n_test, n_train, picture):
+def plain_seconds(plain, phases, settings, n_valid, n_test, n_train, picture):
     "A trial as plain loops: its steps, a validation per evaluation, the training and the test pictures at the end"
-    steps = sum(p.steps*plain.step(p.stages) for p in strategy.phases)
+    steps = sum(p.steps*plain.step(p.stages) for p in phases)
     return steps + picture*(settings.evaluations*n_valid + n_train + n_test)
 
 
-def our_seconds(task, name, settings, out):
+def our_seconds(task, name, steps, settings, out):
     "Wall seconds a trial: of the first trials, which fill the cache, and of further ones"
     cores = os.cpu_count()
-    def run(seeds):
+    def run(seeds, steps):
         start = time.perf_counter()
-        study = Study(task, [name], [task.labels_available], seeds, settings=settings, out=out).run(jobs=cores, progress=False)
+        study = Study(task, [name], [task.labels_available], seeds, settings=replace(settings, steps=steps), out=out).run(jobs=cores, progress=False)
         if (study.results.status != 'done').any(): raise RuntimeError(study.results.error.max())
         return (time.perf_counter() - start)/study.trained
-    first = run(cores)
-    return first, first if trains_all(name) else run(5*cores)
+    if not trains_all(name): return run(cores, settings.steps), run(5*cores, settings.steps)
+    start, few, more = (run(cores, part/steps) for part in (4, 60, 180))
+    whole = start + (more - few)*steps/120
+    return whole, whole
 
 def trains_all(name): return any(p.stages is None for p in STRATEGIES[name].phases)
 
@@ -99,10 +102,12 @@ def main():
     ours = replace(settings, image_size=size, augment=False)
     with empty_cache(), tempfile.TemporaryDirectory() as folder:
         for name in args.strategies.split(','):
-            theirs = plain_seconds(plain, STRATEGIES[name], settings, len(valid), len(task.test_idxs), len(train), picture)
-            first, further = our_seconds(task, name, ours, f'{folder}/{name}')
+            phases = STRATEGIES[name].resolved(len(train)/settings.bs).phases
+            steps = sum(p.steps for p in phases)
+            theirs = plain_seconds(plain, phases, settings, len(valid), len(task.test_idxs), len(train), picture)
+            first, further = our_seconds(task, name, steps, ours, f'{folder}/{name}')
             cost = os.cpu_count()*first + (TRIALS - os.cpu_count())*further
-            rows.append(dict(strategy=name, seconds_plain=theirs, seconds_first=first, seconds_further=further, seconds_ours=cost/TRIALS, speedup=TRIALS*theirs/cost))
+            rows.append(dict(strategy=name, steps=steps, seconds_plain=theirs, seconds_first=first, seconds_further=further, seconds_ours=cost/TRIALS, speedup=TRIALS*theirs/cost))
             print('{strategy:20} plain {seconds_plain:7.1f} s a trial; ours {seconds_ours:7.1f} s ({seconds_first:.1f} s the first, {seconds_further:.1f} s each further); {speedup:.1f} times'.format(**rows[-1]), flush=True)
     total = lambda chosen: sum(r['seconds_plain'] for r in chosen)/sum(r['seconds_ours'] for r in chosen)
     frozen = [r for r in rows if not trains_all(r['strategy'])]

@@ -45,9 +45,17 @@ def test_fine_tune(photos, monkeypatch, tmp_path):
 
 
 def test_plateau(photos, monkeypatch, tmp_path):
-    found = run('plateau', monkeypatch, tmp_path, photos, '--seeds', 2, '--steps', .05, '--out', tmp_path/'study')
-    assert [o['seed'] for o in found['seeds']] == [0, 1] and all(o['seconds_scratch'] > 0 for o in found['seeds'])
+    found = run('plateau', monkeypatch, tmp_path, photos, '--seeds', 2, '--steps', '15,30', '--out', tmp_path/'study')
+    assert [o['seed'] for o in found['seeds']] == [0, 1]
+    for o in found['seeds']: assert 0 < o['seconds_scratch'] <= o['scratch_seconds'][1] and o['scratch_seconds'][0] < o['scratch_seconds'][1]
     assert found.get('times_sooner', 1.) > 0
+
+
+def test_convergence(photos, monkeypatch, tmp_path):
+    found = run('convergence', monkeypatch, tmp_path, photos, '--strategies', 'linear_probe', '--factors', '.02,.05', '--seeds', 2, '--out', tmp_path/'study')
+    few, longest = found['rows'][:2]
+    assert few['steps'] < longest['steps'] and 'difference' not in longest
+    assert few['difference'] == pytest.approx(few['accuracy'] - longest['accuracy'])
 
 
 def test_parts(photos, monkeypatch, tmp_path):

@@ -243,12 +243,13 @@ def _phase(p):
     "One phase in words"
     what = 'everything' if p.stages is None else 'the head' if p.stages == 0 else f"the head and the last {_many(p.stages, 'stage')}"
     rate = f'at a rate of {p.lr:g}' + ('' if p.decay == 1 or p.stages == 0 else ', less towards the input')
-    return f"{_many(p.steps, 'step')} on {what} {rate}" + (', one more stage whenever the validation loss stops falling' if p.plateau else '')
+    least = f", or {p.epochs:g} passes over the training pictures where that is more," if p.epochs else ''
+    return f"{_many(p.steps, 'step')}{least} on {what} {rate}" + (', one more stage whenever the validation loss stops falling' if p.plateau else '')
 
 def _in_words(strategy, body, settings):
     "A strategy's start and phases"
     cut = '' if strategy.cut is None else f', cut at {strategy.cut}, with new modules on top'
-    return f"{strategy.start} weights of {body}{cut}; {'; then '.join(map(_phase, strategy.scaled(settings.steps).phases))}."
+    return f"{strategy.start} weights of {body}{cut}; {'; then '.join(map(_phase, settings.scale(strategy).phases))}."
 
 def _settings(study):
     "What all trainings share"

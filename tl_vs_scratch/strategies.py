@@ -12,6 +12,7 @@ import json
 import time
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -34,11 +35,12 @@ from .unfreezing import UnfreezeOnPlateau, discriminative_lrs, freeze_to
 @dataclass(frozen=True)
 class Phase:
     "Train these stages for so many steps with these learning rates"
-    steps:int              # Optimiser steps
+    steps:int              # Optimiser steps, at least
     stages:int|None = 0    # How many of the body's last stages are trained besides the head; None: all
     lr:float = 1e-2        # Learning rate of the head, the peak of a one-cycle schedule
     decay:float|None = 1.  # As in `discriminative_lrs`: how many times smaller per stage towards the input
     plateau:bool = False   # Thaw one more stage each time that validation loss stops falling?
+    epochs:float = 0.      # Passes over the training examples, at least
 
 @dataclass(frozen=True)
 class Strategy:
@@ -56,23 +58,27 @@ class Strategy:
 
     def scaled(self, factor:float)->'Strategy':
         "The same with `factor` times the steps"
-        return replace(self, phases=tuple(replace(p, steps=max(1, round(p.steps*factor))) for p in self.phases))
+        return replace(self, phases=tuple(replace(p, steps=max(1, round(p.steps*factor)), epochs=p.epochs*factor) for p in self.phases))
+
+    def resolved(self, batches:float)->'Strategy':
+        "The same in steps alone, where an epoch has so many batches"
+        return replace(self, phases=tuple(replace(p, steps=max(p.steps, ceil(p.epochs*batches)), epochs=0.) for p in self.phases))
 
 # %% ../nbs/api/06_strategies.ipynb #7fb134fb
 STRATEGIES = {s.name: s for s in (
-    Strategy('scratch', 'random', (Phase(300, None, 1e-2),),
+    Strategy('scratch', 'random', (Phase(900, None, 1e-2, epochs=30.),),
              about='Random weights, everything is trained.'),
-    Strategy('linear_probe', 'pretrained', (Phase(300, 0, 1e-3),),
+    Strategy('linear_probe', 'pretrained', (Phase(300, 0, 1e-3, epochs=10.),),
              about='The body stays as it is; only the linear head is trained.'),
-    Strategy('fine_tune', 'pretrained', (Phase(40, 0, 1e-3), Phase(110, None, 3e-3, None)),
+    Strategy('fine_tune', 'pretrained', (Phase(40, 0, 1e-3, epochs=1.), Phase(110, None, 3e-3, None, epochs=5.)),
              about='The head briefly, then everything, slower towards the input.'),
-    Strategy('lp_ft', 'pretrained', (Phase(300, 0, 1e-3), Phase(80, None, 3e-4)),
+    Strategy('lp_ft', 'pretrained', (Phase(300, 0, 1e-3, epochs=10.), Phase(80, None, 3e-4, epochs=5.)),
              about='A converged linear probe first, then everything at a small rate (Kumar et al. 2022).'),
-    Strategy('partial_fine_tune', 'pretrained', (Phase(40, 0, 1e-3), Phase(110, 3, 3e-3)),
+    Strategy('partial_fine_tune', 'pretrained', (Phase(40, 0, 1e-3, epochs=1.), Phase(110, 3, 3e-3, epochs=5.)),
              about='Only the last three stages and the head are trained.'),
-    Strategy('gradual_unfreezing', 'pretrained', (Phase(40, 0, 1e-3), *(Phase(15, k, 3e-3, None) for k in range(1, 10))),
+    Strategy('gradual_unfreezing', 'pretrained', (Phase(40, 0, 1e-3, epochs=1.), *(Phase(15, k, 3e-3, None, epochs=.5) for k in range(1, 10))),
              about='The head, then one more stage a phase, from the top (Howard & Ruder 2018).'),
-    Strategy('hybrid', 'pretrained', (Phase(40, 0, 1e-3), Phase(110, 0, 3e-3, None, plateau=True)),
+    Strategy('hybrid', 'pretrained', (Phase(40, 0, 1e-3, epochs=1.), Phase(110, 0, 3e-3, None, plateau=True, epochs=5.)),
              about='The head, then one more stage whenever the validation loss stops falling.'),
 )}
 
@@ -98,6 +104,7 @@ class Settings:
     bs:int = 32                # Examples per step, at most
     augment:bool = True        # Vary the training pictures?
     steps:float = 1.           # Factor on the steps of every phase
+    scratch_steps:float = 1.   # Further factor where the start is random; below 1, a first look rather than a fair fight
     tune:int = 1               # Learning rates to try in each trial, chosen by validation loss; 1 takes the strategy's own
     evaluations:int = 8        # Points of the training's trace, about
     views:int = 1              # Passes over the training pictures that frozen stages make (see `CachedPrefix`)
@@ -105,9 +112,13 @@ class Settings:
     channels_last:bool = True  # Memory format of pictures and convolutions; False: channels first
 
     def __post_init__(self):
-        for name in ('bs', 'steps', 'tune', 'evaluations', 'views'):
+        for name in ('bs', 'steps', 'scratch_steps', 'tune', 'evaluations', 'views'):
             if getattr(self, name) <= 0: raise ValueError(f'{name} must be above 0, not {getattr(self, name)}')
         if self.precision not in PRECISIONS: raise ValueError(f"unknown precision '{self.precision}'; choose from {', '.join(PRECISIONS)}")
+
+    def scale(self, strategy:Strategy)->Strategy:
+        "The strategy with as many steps as these settings give it"
+        return strategy.scaled(self.steps*(self.scratch_steps if strategy.start == 'random' else 1))
 
 RESULTS_VERSION = 3 # goes up when the same settings would give other results
 
@@ -210,6 +221,7 @@ def _train(task, strategy, n, seed, body, settings, lr_factor):
     dls = task.dls(n, seed, bs=settings.bs, image_size=settings.image_size, augment=settings.augment)
     meter = CostMeter()
     trace = _Trace(meter)
+    strategy = strategy.resolved(len(dls.train_ds)/dls.train.bs)
     total = sum(p.steps for p in strategy.phases)
     with meter:
         learn = _build(strategy, body, dls)
@@ -247,7 +259,7 @@ def run_trial(
     began = time.perf_counter()
     keep_freed_memory()
     strategy, body, label = parse_strategy(strategy, body)
-    scaled = strategy.scaled(settings.steps)
+    scaled = settings.scale(strategy)
     runs = [(*_train(task, scaled, n, seed, body, settings, f), f) for f in _lr_factors(settings.tune)]
     learn, meter, trace, prefix, factor = min(runs, key=lambda run: run[2][-1]['valid_loss'])
     train_logits, train_y = _logits(learn, learn.dls.test_dl(learn.dls.train_ds.items, with_labels=True, num_workers=0), prefix)

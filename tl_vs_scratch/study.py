@@ -90,7 +90,7 @@ def clear(self:Store):
 
 # %% ../nbs/api/07_study.ipynb #821ede1b
 PRESETS = dict(
-    quick   =dict(strategies=('scratch', 'scratch:convnet', 'linear_probe', 'fine_tune'), sizes=2, seeds=3, settings=Settings(steps=.2, bs=16, evaluations=4)),
+    quick   =dict(strategies=('scratch', 'scratch:convnet', 'linear_probe', 'fine_tune'), sizes=2, seeds=3, settings=Settings(steps=.2, scratch_steps=1/3, bs=16, evaluations=4)),
     standard=dict(strategies=('scratch', 'scratch:convnet', 'linear_probe', 'fine_tune', 'lp_ft', 'partial_fine_tune'), sizes=5, seeds=3, settings=Settings()),
     full    =dict(strategies=(*STRATEGIES, 'scratch:convnet'), sizes=6, seeds=5, settings=Settings(steps=1.5, tune=3)))
 
