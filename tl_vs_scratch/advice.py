@@ -72,6 +72,15 @@ def _crossing(c):
     if c['status'] == 'not_within': return f"Scratch is ahead at every size measured (from {_labels(c['high'])} on)."
     return 'Where scratch would pass the pretrained network can not be told from these sizes and seeds.'
 
+def _first_look(study):
+    "A warning where strategies had fewer steps than they need"
+    shares = {}
+    for label, (strategy, _) in study.strategies.items():
+        if (share := study.settings.share(strategy)) < 1: shares.setdefault(f'{share:.0%}', []).append(label)
+    if not shares: return []
+    return [f"A first look, with few steps ({', '.join(f'{_and(labels)} {share}' for share, labels in shares.items())} of what they have by default): preset 'standard' gives them all, "
+            'and the answer may be another.']
+
 def _unfinished(table):
     "A warning where strategies at the largest size do not even name their own training pictures"
     at = table[(table.n == table.n.max()) & (table.train_accuracy < .8)]
@@ -81,7 +90,7 @@ def _unfinished(table):
 
 def cautions(study, table:pd.DataFrame)->list[str]: # Sentences
     "What should make a reader careful: trainings that were too short, that failed or that are missing"
-    words = _unfinished(table)
+    words = (_first_look(study) if len(table) else []) + _unfinished(table)
     failed = int((study.results.status == 'failed').sum())
     if failed: words.append(f'{failed} trial{"s" if failed > 1 else ""} failed; the table of results says why.')
     missing = len(study.plans) - len(study.results)

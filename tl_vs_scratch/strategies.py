@@ -116,9 +116,13 @@ class Settings:
             if getattr(self, name) <= 0: raise ValueError(f'{name} must be above 0, not {getattr(self, name)}')
         if self.precision not in PRECISIONS: raise ValueError(f"unknown precision '{self.precision}'; choose from {', '.join(PRECISIONS)}")
 
+    def share(self, strategy:Strategy)->float:
+        "What part of its own steps these settings give a strategy; above 1, more than these"
+        return self.steps*(self.scratch_steps if strategy.start == 'random' else 1)
+
     def scale(self, strategy:Strategy)->Strategy:
         "The strategy with as many steps as these settings give it"
-        return strategy.scaled(self.steps*(self.scratch_steps if strategy.start == 'random' else 1))
+        return strategy.scaled(self.share(strategy))
 
 RESULTS_VERSION = 3 # goes up when the same settings would give other results
 
