@@ -70,10 +70,10 @@ class NoValidation(Callback):
         raise CancelValidException
 
 
-def plain_seconds(plain, phases, settings, n_valid, n_test, n_train, picture):
+def plain_seconds(plain, lengths, settings, n_valid, n_test, n_train, picture):
     "A trial as plain loops: its steps, a validation per evaluation, the training and the test pictures at the end"
-    steps = sum(p.steps*plain.step(p.stages) for p in phases)
-    return steps + picture*(settings.evaluations*n_valid + n_train + n_test)
+    training = sum(steps*plain.step(phase.stages) for phase, steps in lengths)
+    return training + picture*(settings.evaluations*n_valid + n_train + n_test)
 
 
 def our_seconds(task, name, steps, settings, out):
@@ -102,9 +102,9 @@ def main():
     ours = replace(settings, image_size=size, augment=False)
     with empty_cache(), tempfile.TemporaryDirectory() as folder:
         for name in args.strategies.split(','):
-            phases = STRATEGIES[name].resolved(len(train)/settings.bs).phases
-            steps = sum(p.steps for p in phases)
-            theirs = plain_seconds(plain, phases, settings, len(valid), len(task.test_idxs), len(train), picture)
+            lengths = [(p, p.length(len(train)/settings.bs)) for p in STRATEGIES[name].phases]
+            steps = sum(n for _, n in lengths)
+            theirs = plain_seconds(plain, lengths, settings, len(valid), len(task.test_idxs), len(train), picture)
             first, further = our_seconds(task, name, steps, ours, f'{folder}/{name}')
             cost = os.cpu_count()*first + (TRIALS - os.cpu_count())*further
             rows.append(dict(strategy=name, steps=steps, seconds_plain=theirs, seconds_first=first, seconds_further=further, seconds_ours=cost/TRIALS, speedup=TRIALS*theirs/cost))

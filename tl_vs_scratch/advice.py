@@ -72,6 +72,7 @@ def _crossing(c):
     if c['status'] == 'not_within': return f"Scratch is ahead at every size measured (from {_labels(c['high'])} on)."
     return 'Where scratch would pass the pretrained network can not be told from these sizes and seeds.'
 
+# %% ../nbs/api/09_advice.ipynb #cautions
 def _first_look(study):
     "A warning where strategies had fewer steps than they need"
     shares = {}
@@ -97,6 +98,7 @@ def cautions(study, table:pd.DataFrame)->list[str]: # Sentences
     if missing: words.append(f'{missing} of {len(study.plans)} trials are still to be run.')
     return words
 
+# %% ../nbs/api/09_advice.ipynb #answer
 def answer(study, summary)->list[str]: # Sentences
     "What the study says, in words"
     table, pairs, advice = summary.table, summary.pairs, summary['advice']

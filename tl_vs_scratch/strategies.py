@@ -42,6 +42,10 @@ class Phase:
     plateau:bool = False   # Thaw one more stage each time that validation loss stops falling?
     epochs:float = 0.      # Passes over the training examples, at least
 
+    def length(self, batches:float)->int:
+        "Steps, where an epoch has so many batches"
+        return max(self.steps, ceil(self.epochs*batches))
+
 @dataclass(frozen=True)
 class Strategy:
     "A start and a list of phases"
@@ -59,10 +63,6 @@ class Strategy:
     def scaled(self, factor:float)->'Strategy':
         "The same with `factor` times the steps"
         return replace(self, phases=tuple(replace(p, steps=max(1, round(p.steps*factor)), epochs=p.epochs*factor) for p in self.phases))
-
-    def resolved(self, batches:float)->'Strategy':
-        "The same in steps alone, where an epoch has so many batches"
-        return replace(self, phases=tuple(replace(p, steps=max(p.steps, ceil(p.epochs*batches)), epochs=0.) for p in self.phases))
 
 # %% ../nbs/api/06_strategies.ipynb #7fb134fb
 STRATEGIES = {s.name: s for s in (
@@ -174,6 +174,8 @@ class _Trace(Callback):
                               valid_loss=valid_loss, valid_accuracy=valid_accuracy))
 
 # %% ../nbs/api/06_strategies.ipynb #76e201ca
+def _batches(dls): return len(dls.train_ds)/dls.train.bs # of an epoch, the last one in part
+
 def run_phase(
     learn,           # A learner of this library
     phase:Phase,     # What to train
@@ -182,14 +184,15 @@ def run_phase(
     cbs=None,        # More callbacks
     prefix:CachedPrefix|None=None # Where activations of frozen stages come from; None: computed in every step
 ):
-    "Freeze, set the rates, and train for `phase.steps` steps (rounded up to a multiple of what lies between two evaluations)"
+    "Freeze, set the rates, and train for as many steps as the phase lasts (rounded up to a multiple of what lies between two evaluations)"
     n_stages = len(learn.model.stages)
     freeze_to(learn, 0 if phase.stages is None else -1 - min(phase.stages, n_stages))
-    between = -(-phase.steps//evaluations)
+    steps = phase.length(_batches(learn.dls))
+    between = -(-steps//evaluations)
     dls, learn.dls = learn.dls, in_steps(learn.dls, between)
     lrs = discriminative_lrs(phase.lr*lr_factor, n_stages, phase.decay)
     try:
-        with prefix.applied() if prefix else nullcontext(): learn.fit_one_cycle(-(-phase.steps//between), lrs, cbs=cbs)
+        with prefix.applied() if prefix else nullcontext(): learn.fit_one_cycle(-(-steps//between), lrs, cbs=cbs)
     finally: learn.dls = dls
 
 # %% ../nbs/api/06_strategies.ipynb #fcc21e7d
@@ -225,16 +228,15 @@ def _train(task, strategy, n, seed, body, settings, lr_factor):
     dls = task.dls(n, seed, bs=settings.bs, image_size=settings.image_size, augment=settings.augment)
     meter = CostMeter()
     trace = _Trace(meter)
-    strategy = strategy.resolved(len(dls.train_ds)/dls.train.bs)
-    total = sum(p.steps for p in strategy.phases)
+    lengths = [p.length(_batches(dls)) for p in strategy.phases]
     with meter:
         learn = _build(strategy, body, dls)
         learn.model.bfloat16 = _trains_in_bfloat16(body, settings.precision, dls.device)
         if not settings.channels_last: learn.model.to(memory_format=torch.contiguous_format)
         with meter.paused(): prefix = _prefix(learn, strategy, settings, task)
         with learn.no_bar(), learn.no_logging():
-            for phase in strategy.phases:
-                evaluations = round(settings.evaluations*phase.steps/total)
+            for phase, steps in zip(strategy.phases, lengths):
+                evaluations = round(settings.evaluations*steps/sum(lengths))
                 trace.free = not phase.plateau
                 cbs = [meter, trace] + ([UnfreezeOnPlateau()] if phase.plateau else [])
                 run_phase(learn, phase, max(1, evaluations, 8*phase.plateau), lr_factor, cbs, prefix)
