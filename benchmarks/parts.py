@@ -1,11 +1,11 @@
-"""Where the seconds of a cold linear probe go, from the folder to the accuracy on the test pictures
+"""Where the seconds of a cold linear probe go, from the folder to the accuracy on the test pictures, with all labels and with a sixth
 
     python -m benchmarks.parts DATA_FOLDER [--rounds 5] [--json FILE]
 """
 
 from fastai.basics import set_seed
 
-from benchmarks.fine_tune import accuracy
+from benchmarks.fine_tune import SHARES, accuracy
 from benchmarks.frozen import LR
 from benchmarks.machine import Clock, arguments, empty_cache, finish, median
 from tl_vs_scratch.caching import cached_prefix
@@ -13,7 +13,7 @@ from tl_vs_scratch.learners import pretrained_learner
 from tl_vs_scratch.tasks import load_task
 
 
-def probe(data, seed, size, epochs):
+def probe(data, n, seed, size, epochs):
     "Seconds of each part"
     seconds = {}
     with empty_cache():
@@ -21,7 +21,7 @@ def probe(data, seed, size, epochs):
         def part(name): seconds[name] = clock.seconds - sum(seconds.values())
         set_seed(seed)
         task = load_task(data); part('reading and checking the files')
-        learn = pretrained_learner(task.dls(None, seed, bs=64, image_size=size, augment=False)); part('loaders and network')
+        learn = pretrained_learner(task.dls(n, seed, bs=64, image_size=size, augment=False)); part('loaders and network')
         with learn.no_bar(), learn.no_logging(), cached_prefix(learn, task=task) as prefix:
             for dl in learn.dls: prefix.fill(dl, range(len(dl.dataset)))
             part('decoding, and the pass through the body')
@@ -34,10 +34,12 @@ def main():
     args = arguments(__doc__, rounds=5, epochs=10)
     task = load_task(args.data)
     size = args.size or task.image_size
-    probe(args.data, 0, size, 1) # warm up
-    rounds = [probe(args.data, seed, size, args.epochs) for seed in range(args.rounds)]
+    def seconds(n):
+        rounds = [probe(args.data, n, seed, size, args.epochs) for seed in range(args.rounds)]
+        return {name: median([r[name] for r in rounds]) for name in rounds[0]}
+    probe(args.data, None, 0, size, 1) # warm up
     finish(args, dict(benchmark='parts', task=task.name, size=size, epochs=args.epochs, pictures=task.labels_available + len(task.test_idxs),
-                      seconds={name: median([r[name] for r in rounds]) for name in rounds[0]}))
+                      seconds=seconds(None), seconds_sixth=seconds(task.labels_available//SHARES['sixth'])))
 
 
 if __name__ == '__main__': main()

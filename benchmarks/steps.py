@@ -5,6 +5,7 @@
 Per body, picture size and number of threads, the step as studies run it, and the same with one thing changed:
 - float32 or bfloat16, channels first: what the defaults of `Settings` rest on;
 - gradient: PyTorch's own gradients of depthwise convolutions;
+- Adam: fastai's own in place of the fused one;
 - memory: freed memory goes back to the system, as it does without `keep_freed_memory` (a process of its own).
 All take turns; medians, and how many times faster the study's step is (below 1: the change would be faster).
 """
@@ -18,11 +19,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from fastai.optimizer import Adam
 from tqdm import tqdm
 
 from benchmarks.machine import finish, median
 from tl_vs_scratch.backbones import create_backbone
-from tl_vs_scratch.cpu import DepthwiseConv2d, keep_freed_memory
+from tl_vs_scratch.cpu import DepthwiseConv2d, fused_adam, keep_freed_memory
 from tl_vs_scratch.forward import PRECISIONS
 from tl_vs_scratch.strategies import _trains_in_bfloat16
 
@@ -36,11 +38,12 @@ def plain_gradient():
     finally: DepthwiseConv2d.fast = True
 
 
-def step(net, x):
-    "Seconds of one forward and backward pass"
+def step(net, opt, x):
+    "Seconds of one training step"
     start = time.perf_counter()
-    net.zero_grad()
+    opt.zero_grad()
     net(x).pow(2).mean().backward()
+    opt.step()
     return time.perf_counter() - start
 
 
@@ -48,22 +51,23 @@ def measure(body, precision, size, threads, rounds):
     "Seconds of each round's step, per variant"
     torch.set_num_threads(threads)
     auto = _trains_in_bfloat16(body, precision, torch.device('cpu'))
-    make = lambda bfloat16=auto, layout=torch.channels_last: _network(body, bfloat16).to(memory_format=layout)
-    nets = {'study': make(), 'bfloat16' if not auto else 'float32': make(not auto), 'channels first': make(layout=torch.contiguous_format)}
+    make = lambda **changed: _network(**dict(body=body, bfloat16=auto) | changed)
+    nets = {'study': make(), 'bfloat16' if not auto else 'float32': make(bfloat16=not auto),
+            'channels first': make(layout=torch.contiguous_format), 'Adam': make(opt_func=Adam)}
     x, seconds = torch.rand(BATCH, 3, size, size), {}
-    def note(name, net): seconds.setdefault(name, []).append(step(net, x))
-    for net in nets.values(): step(net, x) # warm up
+    def note(name, net): seconds.setdefault(name, []).append(step(*net, x))
+    for net in nets.values(): step(*net, x) # warm up
     for _ in range(rounds):
         for name, net in nets.items(): note(name, net)
-        if any(isinstance(m, DepthwiseConv2d) for m in nets['study'].modules()):
+        if any(isinstance(m, DepthwiseConv2d) for m in nets['study'][0].modules()):
             with plain_gradient(): note('gradient', nets['study'])
     return seconds
 
 
-def _network(body, bfloat16):
-    net = create_backbone(body, pretrained=False)
+def _network(body, bfloat16, layout=torch.channels_last, opt_func=fused_adam):
+    net = create_backbone(body, pretrained=False).to(memory_format=layout)
     net.bfloat16 = bfloat16
-    return net
+    return net, opt_func(list(net.parameters()), lr=1e-4)
 
 
 def in_process(keep, *words):

@@ -93,24 +93,28 @@ class CostMeter(Callback):
         self._memory.__exit__(*exc)
         self.peak_memory_mb = max(self.peak_memory_mb, self._memory.peak_mb)
 
-    @contextmanager
-    def paused(self):
-        "Do not count the time of this block"
-        running = self._since is not None
-        self.seconds, self._since = self.elapsed, None
-        try: yield
-        finally: self._since = time.perf_counter() if running else None
-
-    @property
-    def running(self): return self._since is not None
-    def charge(self, seconds, flops=0):
-        "Count work that was done before, or elsewhere, as if it had been done now"
-        self.seconds, self.flops = self.seconds + seconds, self.flops + int(flops)
-
     def _stop_counting(self):
         if self._counter is None: return
         self._counter.__exit__(None, None, None)
         self._flops_per_step[self._trainable], self._counter = self._counter.get_total_flops(), None
+
+# %% ../nbs/api/04_costs.ipynb #pause
+@patch
+@contextmanager
+def paused(self:CostMeter):
+    "Do not count the time of this block"
+    running = self._since is not None
+    self.seconds, self._since = self.elapsed, None
+    try: yield
+    finally: self._since = time.perf_counter() if running else None
+
+@patch(as_prop=True)
+def running(self:CostMeter): return self._since is not None
+
+@patch
+def charge(self:CostMeter, seconds, flops=0):
+    "Count work that was done before, or elsewhere, as if it had been done now"
+    self.seconds, self.flops = self.seconds + seconds, self.flops + int(flops)
 
 # %% ../nbs/api/04_costs.ipynb #8507c3db
 @patch

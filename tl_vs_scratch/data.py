@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from fastcore.basics import patch
+from fastcore.basics import chunked, patch
 from fasttransform import Transform
 from PIL import Image, ImageOps
 from fastai.data.block import CategoryBlock, DataBlock, TransformBlock
@@ -72,11 +72,15 @@ def _digest(source, mode, size):
     _keep_square(digest, size, img)
     return digest
 
-def _digests(sources, mode, size):
+def _digests(sources, mode, size, at_once=16):
     "Digests of all pictures, read in parallel; shows progress where it takes more than two seconds"
-    with ThreadPoolExecutor(os.cpu_count()) as pool: # more would wait for each other
-        return list(tqdm(pool.map(partial(_digest, mode=mode, size=size), sources), total=len(sources),
-                         desc='reading pictures', delay=2, leave=False))
+    read = lambda part: [_digest(s, mode, size) for s in part] # one by one the threads would wait for each other
+    with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=len(sources), desc='reading pictures', delay=2, leave=False) as bar:
+        digests = []
+        for part in pool.map(read, chunked(sources, at_once)):
+            digests += part
+            bar.update(len(part))
+    return digests
 
 # %% ../nbs/api/00_data.ipynb #541d066d
 MIN_LABELS = 3 # per class: two to train on, one to validate

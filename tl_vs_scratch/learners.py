@@ -17,6 +17,7 @@ from fastai.torch_core import no_random, params, to_device
 from torch import nn
 
 from .backbones import StagedNet, create_backbone
+from .cpu import fused_adam
 
 # %% ../nbs/api/02_learners.ipynb #f60f4c1f
 def frozen_stages(stages)->int:
@@ -75,13 +76,14 @@ def staged_learner(
     net:StagedNet,  # A body; its head is replaced
     head=None,      # A function of (n_features, n_classes) that gives the head; None is one linear layer
     metrics=accuracy, # As in `Learner`
+    opt_func=fused_adam, # As in `Learner`; fastai's `Adam`, faster
     **kwargs        # To `Learner`
 )->Learner:
     "A `Learner` around a staged body: one parameter group per stage, and what is frozen stays frozen"
     _check_dls(dls)
     net.head = (head or nn.Linear)(net.n_features, get_c(dls))
     _match_normalization(net, dls)
-    learn = Learner(dls, net, metrics=metrics, splitter=stage_splitter, train_bn=kwargs.pop('train_bn', False), **kwargs)
+    learn = Learner(dls, net, metrics=metrics, opt_func=opt_func, splitter=stage_splitter, train_bn=kwargs.pop('train_bn', False), **kwargs)
     learn.add_cb(StrictFreeze())
     return learn
 
@@ -139,6 +141,7 @@ def graft(
     stages = dict(list(net.stages.named_children())[:k]) | dict(graft=new)
     return StagedNet(stages, entry=net.entry, name=f'{net.name}[:{k}]+graft', start='hybrid', n_features=out.shape[1]).train()
 
+# %% ../nbs/api/02_learners.ipynb #hybrid
 def hybrid_learner(
     dls,                          # Any fastai `DataLoaders` with classes
     body='tf_efficientnet_lite0', # As in `create_backbone`

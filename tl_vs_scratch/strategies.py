@@ -124,7 +124,7 @@ class Settings:
         "The strategy with as many steps as these settings give it"
         return strategy.scaled(self.share(strategy))
 
-RESULTS_VERSION = 3 # goes up when the same settings would give other results
+RESULTS_VERSION = 4 # goes up when the same settings would give other results
 
 def settings_digest(task:Task, strategy:Strategy, body:str, settings:Settings)->str:
     "Equal where two trials of the same `n` and seed are the same experiment"

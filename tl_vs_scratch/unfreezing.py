@@ -89,6 +89,7 @@ def _output_shapes(learn, holders):
         for m, mode in modes.items(): m.training = mode
     return [shapes.get(i) for i in range(len(holders))]
 
+# %% ../nbs/api/03_unfreezing.ipynb #stage-table
 def _batchnorm_mode(learn, modules):
     "'none', 'frozen', or 'learning' where a training step would move its statistics"
     bns = [b for m in modules for b in m.modules() if isinstance(b, nn.modules.batchnorm._BatchNorm)]
@@ -115,6 +116,8 @@ class FrozenMoved(AssertionError):
         self.moved = moved
         super().__init__(f'{len(moved)} frozen tensor{"s" if len(moved) > 1 else ""} moved: ' + ', '.join(moved[:12]) + (', ...' if len(moved) > 12 else ''))
 
+def _same(a, b): return b is not None and torch.equal(a.to(b.device), b)
+
 class _Audit(Callback):
     "Watches the frozen stages; `moved` lists what changed while it was frozen"
     order = StrictFreeze.order + 1
@@ -139,8 +142,7 @@ class _Audit(Callback):
     def before_batch(self):
         if self.training: self.look()
 
-def _same(a, b): return b is not None and torch.equal(a.to(b.device), b)
-
+# %% ../nbs/api/03_unfreezing.ipynb #audit-frozen
 @contextmanager
 def audit_frozen(
     learn:Learner,       # Any learner with at least two parameter groups
@@ -200,6 +202,7 @@ class GradualUnfreezing(Thaw):
     def before_batch(self):
         if self.unit == 'step' and self.training and self.train_iter and self.train_iter % self.every == 0: self.thaw()
 
+# %% ../nbs/api/03_unfreezing.ipynb #unfreeze-on-plateau
 class UnfreezeOnPlateau(Thaw, TrackerCallback):
     "Train the head, then one more stage from the top each time that validation stops getting better; `history` lists (step, stage)"
     order = TrackerCallback.order + 1
