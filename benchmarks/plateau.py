@@ -6,8 +6,8 @@ Scratch trains with all labels for each number of `--steps`, a schedule of its o
 longest ends. Its plateau is the first evaluation, in whichever schedule that comes soonest, with a validation accuracy within one
 standard error of that: so scratch is given the best schedule for nothing. Transfer is one strategy, named beforehand and as long as it
 is by default, in the cold; it has passed at its first evaluation that is above where scratch's longest ends. There is an evaluation
-`--every` so many steps; both clocks stand meanwhile and while pictures are decoded. Both sides have their default learning rates; time for finding these is
-added to neither.
+`--every` so many steps; both clocks stand meanwhile and while pictures are decoded. Both sides have their default learning rates; time
+for finding these is added to neither.
 """
 
 from dataclasses import replace
