@@ -17,8 +17,8 @@ from tqdm import tqdm
 from benchmarks.frozen import PEERS, ours
 from benchmarks.machine import arguments, finish, interval
 from benchmarks.peers import FastaiAsItComes, Split
-from tl_vs_scratch.cpu import give_memory_back, keep_freed_memory
-from tl_vs_scratch.tasks import load_task
+from tl_vs_scratch.fast.memory import give_memory_back, keep_freed_memory
+from tl_vs_scratch.tasks.sources import load_task
 
 
 def predicted(name, data, seed, size, epochs):
@@ -37,7 +37,7 @@ def predicted(name, data, seed, size, epochs):
 def main():
     args = arguments(__doc__, peers='fastai', seeds=5, epochs=10)
     task = load_task(args.data)
-    size, y = args.size or task.image_size, task.labels[task.test_idxs]
+    size, y = args.size or task.medium.size, task.labels[task.test_idxs]
     peers = args.peers.split(',')
     calls = [delayed(predicted)(name, args.data, seed, size, args.epochs) for name in ('ours', *peers) for seed in range(args.seeds)]
     right = {name: np.zeros(args.seeds) for name in ('ours', *peers)}

@@ -16,10 +16,11 @@ from fastai.basics import set_seed
 from benchmarks.frozen import LR
 from benchmarks.machine import Clock, arguments, empty_cache, finish, median
 from benchmarks.peers import FastaiAsItComes, FastaiTuned, Split
-from tl_vs_scratch.caching import cached_prefix
-from tl_vs_scratch.learners import pretrained_learner
-from tl_vs_scratch.tasks import load_task
-from tl_vs_scratch.unfreezing import discriminative_lrs, freeze_to
+from tl_vs_scratch.fast.switch import faster
+from tl_vs_scratch.tasks.sources import load_task
+from tl_vs_scratch.training.caching import cached_prefix
+from tl_vs_scratch.training.learners import pretrained_learner
+from tl_vs_scratch.training.unfreezing import discriminative_lrs, freeze_to
 
 SHARES = dict(all=1, third=3, sixth=6)
 
@@ -32,11 +33,11 @@ def accuracy(task, learn, prefix=None):
 
 def probe(data, seed, size, n=None, epochs=10):
     "Seconds from the folder to the trained probe, and its test accuracy"
-    with empty_cache():
+    with empty_cache(), faster():
         clock = Clock()
         set_seed(seed)
         task = load_task(data)
-        learn = pretrained_learner(task.dls(n, seed, bs=64, image_size=size, augment=False))
+        learn = pretrained_learner(task.dls(n, seed, bs=64, size=size, augment=False))
         with learn.no_bar(), learn.no_logging(), cached_prefix(learn, task=task) as prefix:
             learn.fit_one_cycle(epochs, LR)
             seconds = clock.seconds
@@ -45,11 +46,11 @@ def probe(data, seed, size, n=None, epochs=10):
 
 def best(data, seed, size, budget):
     "A probe, then everything at a small rate, for so many seconds in all; the test accuracy"
-    with empty_cache():
+    with empty_cache(), faster():
         clock = Clock()
         set_seed(seed)
         task = load_task(data)
-        learn = pretrained_learner(task.dls(None, seed, bs=64, image_size=size))
+        learn = pretrained_learner(task.dls(None, seed, bs=64, size=size))
         with learn.no_bar(), learn.no_logging():
             with cached_prefix(learn, task=task): learn.fit_one_cycle(10, LR)
             freeze_to(learn, 0)
@@ -68,7 +69,7 @@ def first(seen, goal):
 def main():
     args = arguments(__doc__, timed=5, seeds=3, budget=1)
     task = load_task(args.data)
-    size, labels = args.size or task.image_size, {share: task.labels_available//k for share, k in SHARES.items()}
+    size, labels = args.size or task.medium.size, {share: task.labels_available//k for share, k in SHARES.items()}
     ours, right = {share: [] for share in SHARES}, lambda said: float((said == task.labels[task.test_idxs]).mean())
     def beside():
         for share, runs in ours.items(): runs.append(probe(args.data, len(runs), size, labels[share]))

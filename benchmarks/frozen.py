@@ -15,9 +15,10 @@ from fastai.basics import set_seed
 
 from benchmarks.machine import Clock, arguments, empty_cache, finish, median
 from benchmarks.peers import FastaiAsItComes, FastaiTuned, LightningFinetuning, Split, TorchTutorial
-from tl_vs_scratch.caching import cached_prefix
-from tl_vs_scratch.learners import pretrained_learner
-from tl_vs_scratch.tasks import load_task
+from tl_vs_scratch.fast.switch import faster
+from tl_vs_scratch.tasks.sources import load_task
+from tl_vs_scratch.training.caching import cached_prefix
+from tl_vs_scratch.training.learners import pretrained_learner
 
 LR = 1e-2 # of our head; chosen on grocery43
 PEERS = dict(fastai=FastaiAsItComes, tuned=FastaiTuned, torch_tutorial=TorchTutorial, lightning=LightningFinetuning)
@@ -25,11 +26,11 @@ PEERS = dict(fastai=FastaiAsItComes, tuned=FastaiTuned, torch_tutorial=TorchTuto
 
 def ours(data, seed, size, epochs, bs=64):
     "Seconds from the folder to the test predictions, and these"
-    with empty_cache():
+    with empty_cache(), faster():
         start = time.perf_counter()
         set_seed(seed)
         task = load_task(data)
-        learn = pretrained_learner(task.dls(None, seed, bs=bs, image_size=size, augment=False))
+        learn = pretrained_learner(task.dls(None, seed, bs=bs, size=size, augment=False))
         with learn.no_bar(), learn.no_logging(), cached_prefix(learn, task=task) as prefix:
             learn.fit_one_cycle(epochs, LR)
             predicted = learn.get_preds(dl=prefix.loader(task.test_dl(learn.dls)))[0].argmax(1).numpy()
@@ -55,7 +56,7 @@ def measure(Peer, split, epochs, timed, beside):
 def main():
     args = arguments(__doc__, epochs=10, timed=10, peers=','.join(PEERS))
     task = load_task(args.data)
-    size = args.size or task.image_size
+    size = args.size or task.medium.size
     figures = dict(benchmark='frozen', task=task.name, size=size, epochs=args.epochs, epochs_timed=args.timed)
     all_ours = []
     for name in args.peers.split(','):

@@ -49,10 +49,8 @@ class Clock:
 @contextmanager
 def empty_cache(pictures=False):
     "A cold start: no activation, no pass made ready and, unless `pictures` stay, no decoded picture"
-    from tl_vs_scratch import caching, data, tables
-    def forget():
-        for held in (tables.open_tables, caching._forwards, caching._sizes): held.clear()
-        if not pictures: data._squares.clear()
+    from tl_vs_scratch.basics.session import session
+    def forget(): session.empty(*(('tables', 'passes', 'sizes') if pictures else ()))
     before = os.environ.get('TLVS_CACHE_DIR')
     with tempfile.TemporaryDirectory() as folder:
         os.environ['TLVS_CACHE_DIR'] = folder

@@ -8,20 +8,21 @@ from fastai.basics import set_seed
 from benchmarks.fine_tune import SHARES, accuracy
 from benchmarks.frozen import LR
 from benchmarks.machine import Clock, arguments, empty_cache, finish, median
-from tl_vs_scratch.caching import cached_prefix
-from tl_vs_scratch.learners import pretrained_learner
-from tl_vs_scratch.tasks import load_task
+from tl_vs_scratch.fast.switch import faster
+from tl_vs_scratch.tasks.sources import load_task
+from tl_vs_scratch.training.caching import cached_prefix
+from tl_vs_scratch.training.learners import pretrained_learner
 
 
 def probe(data, n, seed, size, epochs):
     "Seconds of each part"
     seconds = {}
-    with empty_cache():
+    with empty_cache(), faster():
         clock = Clock()
         def part(name): seconds[name] = clock.seconds - sum(seconds.values())
         set_seed(seed)
         task = load_task(data); part('reading and checking the files')
-        learn = pretrained_learner(task.dls(n, seed, bs=64, image_size=size, augment=False)); part('loaders and network')
+        learn = pretrained_learner(task.dls(n, seed, bs=64, size=size, augment=False)); part('loaders and network')
         with learn.no_bar(), learn.no_logging(), cached_prefix(learn, task=task) as prefix:
             for dl in learn.dls: prefix.fill(dl, range(len(dl.dataset)))
             part('decoding, and the pass through the body')
@@ -33,7 +34,7 @@ def probe(data, n, seed, size, epochs):
 def main():
     args = arguments(__doc__, rounds=5, epochs=10)
     task = load_task(args.data)
-    size = args.size or task.image_size
+    size = args.size or task.medium.size
     def seconds(n):
         rounds = [probe(args.data, n, seed, size, args.epochs) for seed in range(args.rounds)]
         return {name: median([r[name] for r in rounds]) for name in rounds[0]}

@@ -28,8 +28,9 @@ from fastai.vision.learner import vision_learner
 from PIL import Image, ImageOps
 from torch import nn
 
-from tl_vs_scratch.backbones import _lite_weights
-from tl_vs_scratch.data import Task, open_picture
+from tl_vs_scratch.networks.bodies import lite_weights
+from tl_vs_scratch.tasks.decoding import open_picture
+from tl_vs_scratch.tasks.task import Task
 
 BODY = 'tf_efficientnet_lite0'
 
@@ -52,7 +53,7 @@ class Split:
     def labels(self, idxs): return self.task.labels[idxs]
 
 
-def weights(): return _lite_weights(BODY)
+def weights(): return lite_weights(BODY)
 
 def network(n_classes=0):
     "timm's own model with the pretrained weights, and a linear head where there are classes"

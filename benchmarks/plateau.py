@@ -10,20 +10,44 @@ is by default, in the cold; it has passed at its first evaluation that is above 
 for finding these is added to neither.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+from fastai.callback.core import Callback
+from fastai.metrics import accuracy
 from scipy import stats
 
 from benchmarks.machine import arguments, finish
-from tl_vs_scratch.strategies import STRATEGIES
-from tl_vs_scratch.study import compare
-from tl_vs_scratch.tasks import load_task
+from tl_vs_scratch.answers.shown import compare
+from tl_vs_scratch.tasks.sources import load_task
+from tl_vs_scratch.training.recipes import STRATEGIES, OneCycle
+from tl_vs_scratch.training.trial import Trace
 
 
-def first(trace, accuracy):
+class Accuracies(Callback):
+    "Notes the validation accuracy in the training's trace"
+    order = Trace.order + 1
+    def after_epoch(self):
+        trace = next(cb for cb in self.learn.cbs if isinstance(cb, Trace))
+        trace.rows[-1]['valid_accuracy'] = float(self.recorder.values[-1][-1])
+
+
+@dataclass(frozen=True)
+class Watched(OneCycle):
+    "The usual schedule, with the accuracy beside the loss"
+    def callbacks(self): return [Accuracies()]
+    def fit(self, learn, epochs, lrs, cbs):
+        learn.metrics = accuracy
+        super().fit(learn, epochs, lrs, cbs)
+
+
+def watched(strategy):
+    return replace(strategy, phases=tuple(replace(p, schedule=Watched()) for p in strategy.phases))
+
+
+def first(trace, goal):
     "Seconds until an evaluation was this accurate"
-    return next((r['seconds'] for r in trace if r['valid_accuracy'] >= accuracy), None)
+    return next((r['seconds'] for r in trace if r['valid_accuracy'] >= goal), None)
 
 
 def main():
@@ -34,19 +58,19 @@ def main():
     def trials(strategy):
         evaluations = max(1, sum(p.length(batches) for p in strategy.phases)//args.every)
         return compare(task, sizes=[n], seeds=args.seeds, strategies=[strategy], preset='standard', bs=args.bs, evaluations=evaluations,
-                       image_size=args.size, out=args.out or f'runs/plateau-{task.name}').trials()
-    scratch, transfer = STRATEGIES['scratch'], STRATEGIES[args.transfer]
+                       size=args.size, out=args.out or f'runs/plateau-{task.name}').trials()
+    scratch, transfer = watched(STRATEGIES['scratch']), watched(STRATEGIES[args.transfer])
     scratches = [trials(replace(scratch, phases=(replace(scratch.phases[0], steps=s, epochs=0.),))) for s in steps]
     n_valid, rows = len(task.subset(n)[1]), []
     for seed, (passing, *runs) in enumerate(zip(trials(transfer), *scratches)):
         last = runs[-1].trace[-1]['valid_accuracy']
         near = [first(r.trace, last - (last*(1 - last)/n_valid)**.5) for r in runs]
-        rows.append(dict(seed=seed, scratch_last=[r.trace[-1]['valid_accuracy'] for r in runs], scratch_test=[r.row['test_accuracy'] for r in runs],
+        rows.append(dict(seed=seed, scratch_last=[r.trace[-1]['valid_accuracy'] for r in runs], scratch_test=[r.row['test_score'] for r in runs],
                          scratch_seconds=[r.row['seconds'] for r in runs], seconds_scratch=min(o for o in near if o is not None),
-                         transfer_last=passing.trace[-1]['valid_accuracy'], transfer_test=passing.row['test_accuracy'],
+                         transfer_last=passing.trace[-1]['valid_accuracy'], transfer_test=passing.row['test_score'],
                          transfer_seconds=passing.row['seconds'], seconds_transfer=first(passing.trace, last)))
     ratios = [r['seconds_scratch']/r['seconds_transfer'] for r in rows if r['seconds_transfer']]
-    figures = dict(benchmark='plateau', task=task.name, size=args.size or task.image_size, labels=n, steps=steps, transfer=args.transfer, seeds=rows)
+    figures = dict(benchmark='plateau', task=task.name, size=args.size or task.medium.size, labels=n, steps=steps, transfer=args.transfer, seeds=rows)
     if len(ratios) == len(rows):
         logs = np.log(ratios)
         half = stats.t.ppf(.975, len(logs) - 1)*logs.std(ddof=1)/len(logs)**.5 if len(logs) > 1 else np.nan

@@ -14,11 +14,12 @@ import torch
 from tqdm import tqdm
 
 from benchmarks.machine import arguments, empty_cache, finish, interval, median
-from tl_vs_scratch.backbones import create_backbone
-from tl_vs_scratch.caching import task_features
-from tl_vs_scratch.tasks import load_task
-from tl_vs_scratch.probes import fit_probe
-from tl_vs_scratch.study import default_sizes
+from tl_vs_scratch.answers.probes import fit_probe
+from tl_vs_scratch.fast.switch import faster
+from tl_vs_scratch.networks.bodies import create_backbone
+from tl_vs_scratch.studies.plan import default_sizes
+from tl_vs_scratch.tasks.sources import load_task
+from tl_vs_scratch.training.features import task_features
 
 PRECISIONS = 'float32', 'bfloat16'
 
@@ -29,7 +30,7 @@ def moved(a, b): return float(np.linalg.norm(a - b)/np.linalg.norm(a))
 @torch.no_grad()
 def shifted(task, size, pictures=64):
     "How far the features of some pictures move with a shift by one pixel"
-    x = torch.cat([x for x, *_ in task.dls(augment=False, image_size=size, bs=pictures).valid])[:pictures].as_subclass(torch.Tensor)
+    x = torch.cat([x for x, *_ in task.dls(augment=False, size=size, bs=pictures).valid])[:pictures].as_subclass(torch.Tensor)
     net = create_backbone().eval()
     return moved(net(x[..., :-1]).numpy(), net(x[..., 1:]).numpy())
 
@@ -37,14 +38,14 @@ def shifted(task, size, pictures=64):
 def main():
     args = arguments(__doc__, seeds=5, rounds=3)
     task = load_task(args.data)
-    size, y = args.size or task.image_size, np.asarray(task.labels)
-    task_features(task, image_size=size) # decodes the pictures
+    size, y = args.size or task.medium.size, np.asarray(task.labels)
+    task_features(task, size=size) # decodes the pictures
     seconds, features = {p: [] for p in PRECISIONS}, {}
     for _ in range(args.rounds):
         for p in PRECISIONS:
-            with empty_cache(pictures=True):
+            with empty_cache(pictures=True), faster():
                 start = time.perf_counter()
-                features[p] = task_features(task, image_size=size, precision=p)
+                features[p] = task_features(task, size=size, precision=p)
                 seconds[p].append(time.perf_counter() - start)
     rows = []
     for n in default_sizes(task, 3):

@@ -19,7 +19,7 @@ import pandas as pd
 import psutil
 
 from benchmarks.machine import arguments, finish
-from tl_vs_scratch.tasks import load_task
+from tl_vs_scratch.tasks.sources import load_task
 
 
 def memory(pid):

@@ -15,7 +15,6 @@ import json
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -23,19 +22,15 @@ from fastai.optimizer import Adam
 from tqdm import tqdm
 
 from benchmarks.machine import finish, median
-from tl_vs_scratch.backbones import create_backbone
-from tl_vs_scratch.cpu import DepthwiseConv2d, fused_adam, keep_freed_memory
-from tl_vs_scratch.forward import PRECISIONS
-from tl_vs_scratch.strategies import _trains_in_bfloat16
+from tl_vs_scratch.fast.adam import fused_adam
+from tl_vs_scratch.fast.depthwise import DepthwiseConv2d, speed_up
+from tl_vs_scratch.fast.memory import keep_freed_memory
+from tl_vs_scratch.fast.switch import faster, plain
+from tl_vs_scratch.networks.bodies import create_backbone
+from tl_vs_scratch.training.precision import computes_in_bfloat16
+from tl_vs_scratch.training.recipes import PRECISIONS
 
 BATCH = 32
-
-
-@contextmanager
-def plain_gradient():
-    DepthwiseConv2d.fast = False
-    try: yield
-    finally: DepthwiseConv2d.fast = True
 
 
 def step(net, opt, x):
@@ -50,22 +45,23 @@ def step(net, opt, x):
 def measure(body, precision, size, threads, rounds):
     "Seconds of each round's step, per variant"
     torch.set_num_threads(threads)
-    auto = _trains_in_bfloat16(body, precision, torch.device('cpu'))
+    auto = computes_in_bfloat16(body, precision, torch.device('cpu'))
     make = lambda **changed: _network(**dict(body=body, bfloat16=auto) | changed)
     nets = {'study': make(), 'bfloat16' if not auto else 'float32': make(bfloat16=not auto),
             'channels first': make(layout=torch.contiguous_format), 'Adam': make(opt_func=Adam)}
     x, seconds = torch.rand(BATCH, 3, size, size), {}
     def note(name, net): seconds.setdefault(name, []).append(step(*net, x))
-    for net in nets.values(): step(*net, x) # warm up
-    for _ in range(rounds):
-        for name, net in nets.items(): note(name, net)
-        if any(isinstance(m, DepthwiseConv2d) for m in nets['study'][0].modules()):
-            with plain_gradient(): note('gradient', nets['study'])
+    with faster():
+        for net in nets.values(): step(*net, x) # warm up
+        for _ in range(rounds):
+            for name, net in nets.items(): note(name, net)
+            if any(isinstance(m, DepthwiseConv2d) for m in nets['study'][0].modules()):
+                with plain(): note('gradient', nets['study'])
     return seconds
 
 
 def _network(body, bfloat16, layout=torch.channels_last, opt_func=fused_adam):
-    net = create_backbone(body, pretrained=False).to(memory_format=layout)
+    net = speed_up(create_backbone(body, pretrained=False)).to(memory_format=layout)
     net.bfloat16 = bfloat16
     return net, opt_func(list(net.parameters()), lr=1e-4)
 

@@ -26,12 +26,15 @@ from torch import nn
 
 from benchmarks.machine import arguments, empty_cache, finish, median
 from benchmarks.peers import BODY, Split, fastai_dls, network
-from tl_vs_scratch.strategies import STRATEGIES, in_steps
-from tl_vs_scratch.study import PRESETS, Study
-from tl_vs_scratch.tasks import load_task
+from tl_vs_scratch.studies.plan import PRESETS
+from tl_vs_scratch.studies.study import Study
+from tl_vs_scratch.tasks.sources import load_task
+from tl_vs_scratch.training.recipes import STRATEGIES
+from tl_vs_scratch.training.trial import in_steps
 
 STUDIED = ('scratch', 'linear_probe', 'fine_tune', 'lp_ft', 'partial_fine_tune')
 TRIALS = 5*3
+STAGES = 9 # of the body, the head apart
 
 
 class Marks(Callback):
@@ -49,10 +52,10 @@ class Plain:
         model = network(len(self.dls.vocab)) if pretrained else timm.create_model(BODY, num_classes=len(self.dls.vocab))
         stages = [nn.Sequential(model.conv_stem, model.bn1), *model.blocks, nn.Sequential(model.conv_head, model.bn2)]
         return Learner(self.dls, model, nn.CrossEntropyLoss(), splitter=lambda m: [list(s.parameters()) for s in (*stages, model.classifier)])
-    def step(self, stages, steps=6):
-        "Median seconds of a training step in which so many of the last stages are trained"
-        learn, marks = self.learner(stages is not None), Marks()
-        if stages is not None: learn.freeze_to(-1 - min(stages, 9))
+    def step(self, phase, steps=6):
+        "Median seconds of a training step of a phase"
+        learn, marks = self.learner(phase.train != 'all'), Marks()
+        learn.freeze_to(phase.frozen(STAGES))
         learn.dls = in_steps(self.dls, steps)
         with learn.no_bar(), learn.no_logging(): learn.fit(1, cbs=[marks, NoValidation()])
         return median(np.diff(marks.times))
@@ -72,7 +75,7 @@ class NoValidation(Callback):
 
 def plain_seconds(plain, lengths, settings, n_valid, n_test, n_train, picture):
     "A trial as plain loops: its steps, a validation per evaluation, the training and the test pictures at the end"
-    training = sum(steps*plain.step(phase.stages) for phase, steps in lengths)
+    training = sum(steps*plain.step(phase) for phase, steps in lengths)
     return training + picture*(settings.evaluations*n_valid + n_train + n_test)
 
 
@@ -89,20 +92,20 @@ def our_seconds(task, name, steps, settings, out):
     whole = start + (more - few)*steps/120
     return whole, whole
 
-def trains_all(name): return any(p.stages is None for p in STRATEGIES[name].phases)
+def trains_all(name): return any(p.train == 'all' for p in STRATEGIES[name].phases)
 
 
 def main():
     args = arguments(__doc__, strategies=','.join(STUDIED))
     task, settings = load_task(args.data), PRESETS['standard']['settings']
-    size = args.size or task.image_size
+    size = args.size or task.medium.size
     train, valid = task.subset(None, 0)
     plain, rows = Plain(task, size, settings.bs), []
     picture = plain.picture()
-    ours = replace(settings, image_size=size, augment=False)
+    ours = replace(settings, size=size, augment=False)
     with empty_cache(), tempfile.TemporaryDirectory() as folder:
         for name in args.strategies.split(','):
-            lengths = [(p, p.length(len(train)/settings.bs)) for p in STRATEGIES[name].phases]
+            lengths = [(p, p.length(len(train)/settings.bs)) for p in STRATEGIES[name].parts(STAGES)]
             steps = sum(n for _, n in lengths)
             theirs = plain_seconds(plain, lengths, settings, len(valid), len(task.test_idxs), len(train), picture)
             first, further = our_seconds(task, name, steps, ours, f'{folder}/{name}')

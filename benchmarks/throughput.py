@@ -13,21 +13,22 @@ import torch
 from tqdm import tqdm
 
 from benchmarks.machine import arguments, empty_cache, finish, median
-from tl_vs_scratch import data
-from tl_vs_scratch.caching import CachedPrefix
-from tl_vs_scratch.forward import arithmetic
-from tl_vs_scratch.learners import pretrained_learner
-from tl_vs_scratch.tasks import load_task
+from tl_vs_scratch.basics.session import session
+from tl_vs_scratch.fast.switch import faster
+from tl_vs_scratch.tasks.sources import load_task
+from tl_vs_scratch.training.caching import CachedPrefix
+from tl_vs_scratch.training.learners import pretrained_learner
+from tl_vs_scratch.training.precision import arithmetic
 
 
 def main():
     args = arguments(__doc__, rounds=7, pictures=512)
     task = load_task(args.data)
-    learn = pretrained_learner(task.dls(image_size=args.size, augment=False))
+    learn = pretrained_learner(task.dls(size=args.size, augment=False))
     idxs = list(range(min(args.pictures, len(task))))
     dl = learn.dls.test_dl(task.paths(idxs), num_workers=0, bs=64)
-    prefix = CachedPrefix(learn)
-    compute = arithmetic(prefix._storage(dl))
+    with faster(): prefix = CachedPrefix(learn)
+    compute = arithmetic(prefix.features.storage(dl, prefix.cut))
     bare = copy.deepcopy(learn.model).eval()
     bare.stages.to(compute)
     batches = [b[0].as_subclass(torch.Tensor).to(memory_format=torch.channels_last) for b in dl]
@@ -38,10 +39,10 @@ def main():
             state = bare.entry(x).to(compute)
             for stage in bare.stages: state = stage(state)
     def fill():
-        prefix._own.clear()
+        prefix.features.own.clear()
         prefix.fill(dl, idxs)
     def fill_files():
-        data._squares.clear()
+        session.empty('squares')
         fill()
     seconds = {name: [] for name in ('bare', 'decoded', 'jpeg')}
     with empty_cache():
@@ -52,7 +53,7 @@ def main():
                 f()
                 seconds[name].append(time.perf_counter() - start)
     rate = {k: len(idxs)/median(v) for k, v in seconds.items()}
-    finish(args, dict(benchmark='throughput', task=task.name, size=args.size or task.image_size, precision=str(compute), pictures=len(idxs),
+    finish(args, dict(benchmark='throughput', task=task.name, size=args.size or task.medium.size, precision=str(compute), pictures=len(idxs),
                       pictures_per_second=rate, throughput_ratio_decoded=rate['decoded']/rate['bare'], throughput_ratio_jpeg=rate['jpeg']/rate['bare']))
 
 

@@ -15,9 +15,11 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from benchmarks.machine import arguments, empty_cache, finish, interval, median
-from tl_vs_scratch.cpu import give_memory_back
-from tl_vs_scratch.strategies import Settings, run_trial
-from tl_vs_scratch.tasks import load_task
+from tl_vs_scratch.fast.memory import give_memory_back, keep_freed_memory
+from tl_vs_scratch.fast.switch import faster
+from tl_vs_scratch.tasks.sources import load_task
+from tl_vs_scratch.training.recipes import Settings
+from tl_vs_scratch.training.trial import run_trial
 
 PRECISIONS = 'float32', 'bfloat16'
 
@@ -25,10 +27,11 @@ PRECISIONS = 'float32', 'bfloat16'
 def trial(data, size, strategy, precision, seed, steps):
     "What it was, its test accuracy and its seconds"
     torch.set_num_threads(1)
-    task = load_task(data)
-    row = run_trial(task, strategy, task.labels_available, seed, settings=Settings(image_size=size, steps=steps, precision=precision)).row
+    keep_freed_memory()
+    task, settings = load_task(data), Settings(size=size, steps=steps, precision=precision)
+    with faster(): row = run_trial(task, strategy, task.labels_available, seed, settings=settings).row
     give_memory_back() # else joblib takes the worker for one that leaks
-    return strategy, precision, seed, row['test_accuracy'], row['seconds']
+    return strategy, precision, seed, row['test_score'], row['seconds']
 
 
 def main():
@@ -43,7 +46,7 @@ def main():
         mean, ci = interval(np.subtract(right['bfloat16'], right['float32']))
         found.append(dict(strategy=s, **{f'accuracy_{p}': np.mean(right[p]) for p in PRECISIONS}, difference=mean, difference_ci95=ci,
                           speedup=median(np.divide(seconds['float32'], seconds['bfloat16']))))
-    finish(args, dict(benchmark='training', task=task.name, size=args.size or task.image_size, labels=task.labels_available, seeds=args.seeds,
+    finish(args, dict(benchmark='training', task=task.name, size=args.size or task.medium.size, labels=task.labels_available, seeds=args.seeds,
                       steps=args.steps, strategies=found))
 
 

@@ -6,6 +6,7 @@ Python domain (with its docments as a table), and links follow the pages to thei
 
 import ast
 import inspect
+import os
 import re
 import textwrap
 from functools import cached_property
@@ -57,6 +58,23 @@ def shown_names(nb):
     return {o: f'{nb.module}.{o}' for o in names}
 
 
+def telling_names(shown, top=()):
+    "Of what the notebooks show (a dict of `shown_names`), the names that mean one thing on every page: a plain word such as `table` may be an argument"
+    found = {}
+    for names in shown:
+        for k, v in names.items(): found.setdefault(k, []).append(v)
+    clear = {k for k, v in found.items() if len(v) == 1 and not re.fullmatch('[a-z]+', k)}
+    return {k: v[-1] for k, v in found.items() if k in clear or k.split('.')[0] in top}
+
+
+def imported_names(nb):
+    "What the notebook's code imports from the library: as it is called -> its full name"
+    found = {}
+    for m in re.finditer(rf'^\s*from ({LIB}\.[\w.]+) import \(?([^)\n]+)', '\n'.join(o.source for o in nb.cells if o.cell_type == 'code'), re.M):
+        for name in re.findall(r'\w+', m[2]): found[name] = f'{m[1]}.{name}'
+    return found
+
+
 def methods(cls):
     "Names of what `cls` itself defines, documents and does not hide"
     return [k for k, v in vars(cls).items() if k[0] != '_' and (inspect.isroutine(v) or isinstance(v, PROPERTIES)) and v.__doc__]
@@ -95,9 +113,8 @@ def _parse(obj):
     return ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(_function(obj))))).body[0]
 
 
-def entry(fullname, apart=(), depth=0):
-    "An entry of Sphinx's Python domain for one function or class: signature, what it does, its docments as a table, and its methods but those that are shown `apart`"
-    module, name = re.match(rf'({LIB}\.\w+)\.(.+)', fullname).groups()
+def entry(module, name, apart=(), depth=0):
+    "An entry of Sphinx's Python domain for one function or class of `module`: signature, what it does, its docments as a table, and its methods but those that are shown `apart`"
     obj = import_module(module)
     for part in name.split('.'): owner, obj = obj, inspect.getattr_static(obj, part)
     node = _parse(obj)
@@ -112,7 +129,7 @@ def entry(fullname, apart=(), depth=0):
     elif back and not table: signature += f' -> {back}'
     fence = ':'*(4 - depth)
     parts = [f'{fence}{{py:{kind}}} {name}{signature}', f':module: {module}', *option, '', inspect.cleandoc(obj.__doc__ or ''), '', *table, '']
-    if kind == 'class': parts += [entry(f'{module}.{name}.{o}', depth=depth + 1) for o in methods(obj) if f'{name}.{o}' not in apart]
+    if kind == 'class': parts += [entry(module, f'{name}.{o}', depth=depth + 1) for o in methods(obj) if f'{name}.{o}' not in apart]
     return '\n'.join([*parts, fence, ''])
 
 
@@ -134,11 +151,12 @@ def _table(obj, node, args):
 
 # ---- prose ----
 
-def link_names(text, names, lookup=None):
-    "Names in backticks linked to their entries, those of fastai to its pages; code, headings and links stay as they are"
+def link_names(text, names, lookup=None, modules=()):
+    "Names in backticks linked to their entries, `modules` to their pages, names of fastai to its pages; code, headings and links stay as they are"
     def link(m):
         name = m['name'].removeprefix('tlvs.').removeprefix(f'{LIB}.')
         if name in names: return f"{{py:obj}}`{m['name']} <{names[name]}>`"
+        if name in modules: return f"[`{m['name']}`]({modules[name]})"
         # a lower-case name is rarely meant as fastai's: it has a `run` and an `image_size`, too
         there = lookup and re.match('[A-Z]|\\w+_learner$', m['name']) and lookup.doc(m['name'])
         return f"[`{m['name']}`]({there})" if there else m[0]
@@ -146,13 +164,15 @@ def link_names(text, names, lookup=None):
     return re.sub(pattern, lambda m: m[0] if m['skip'] else link(m), text, flags=re.M | re.S)
 
 
-def move_links(text, moved):
-    "Links to other notebooks follow them to their new names; `moved` names what else has moved; code stays as it is"
+def move_links(text, moved, folder=''):
+    "Links of a page in `folder` to other notebooks follow them to their new names; `moved` says for what else there is, seen from nbs/, where it is now; code stays as it is"
     def fix(m):
         if m['code']: return m[0]
         to, anchor = m['to'], m['anchor'] or ''
         if '://' not in to and to.endswith('.ipynb'): to = page_name(to).as_posix()
-        return f"]({moved.get(to, to)}{anchor})"
+        there = os.path.normpath(f'{folder}/{to}' if folder else to)
+        if there in moved: to = os.path.relpath(moved[there], folder or '.')
+        return f"]({to}{anchor})"
     return re.sub(CODE + r'|\]\((?P<to>[^)\s#]+)(?P<anchor>#[^)\s]*)?\)', fix, text, flags=re.M | re.S)
 
 
@@ -223,20 +243,23 @@ def code_cell(cell, where):
     return new_code_cell(source, outputs=nbformat.from_dict(shown), metadata=metadata)
 
 
-def translate(nb, names=None, moved=None, lookup=None):
-    "The page of a processed notebook; `names` are to be linked (see `shown_names`), `moved` as in `move_links`"
+def translate(nb, names=None, moved=None, lookup=None, page='', modules=None, note=''):
+    "The page of a processed notebook; `names` are to be linked (see `shown_names`), `moved` as in `move_links`, `modules` lie on these pages; `note` stands below the title"
+    folder = Path(page).parent.as_posix()
+    near = {k: os.path.relpath(o, folder) for k, o in (modules or {}).items() if Path(o) != Path(page)}
     names, cells, held = names or {}, [], None
-    def prose(text): return link_names(move_links(callouts(text), moved or {}), names, lookup)
+    def prose(text): return link_names(move_links(callouts(text), moved or {}, folder), names, lookup, near)
     if 'title' in (about := nb.frontmatter_):
         lead = [f"\n:::{{rst-class}} lead\n{prose(about['description'])}\n:::"] if 'description' in about else []
-        cells.append(new_markdown_cell('\n'.join([f"# {about['title']}", *lead])))
+        below = [f'\n:::{{rst-class}} aside\n{note}\n:::'] if note else []
+        cells.append(new_markdown_cell('\n'.join([f"# {about['title']}", *lead, *below])))
     apart = {m[1] for o in nb.cells if (m := SHOW.match(o.source))}
     for cell in nb.cells:
         is_doc = SHOW.match(cell.source)
         if not is_doc:
             if held: cells, held = [*cells, held], None # the source stands behind what it defines
             first = len(cells)
-        if is_doc: cells.insert(first, new_markdown_cell(prose(entry(f'{nb.module}.{is_doc[1]}', apart)))) # nbdev has a cell's names in reverse
+        if is_doc: cells.insert(first, new_markdown_cell(prose(entry(nb.module, is_doc[1], apart)))) # nbdev has a cell's names in reverse
         elif cell.cell_type == 'markdown': cells.append(new_markdown_cell(prose(cell.source)))
         elif cell.cell_type == 'code':
             made = code_cell(cell, nb.path_)

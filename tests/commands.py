@@ -28,9 +28,11 @@ made_by = tlvs.pretrained_learner # what a notebook has imported when it has a l
 from fastai.learner import Learner
 print(json.dumps([o for o in ('fit', 'fit_one_cycle', 'lr_find', 'fine_tune', 'no_bar') if hasattr(Learner, o)]), flush=True)
 from dataclasses import replace
-import matplotlib.pyplot, sklearn.datasets, torch.utils.flop_counter, tl_vs_scratch.advice, tl_vs_scratch.report, tl_vs_scratch.study, tl_vs_scratch.cli
-quick = tl_vs_scratch.study.PRESETS['quick']
-quick['settings'] = replace(quick['settings'], steps=.02, evaluations=2, image_size=32) # a preset that takes no time
+import matplotlib.pyplot, sklearn.datasets, torch.utils.flop_counter, tl_vs_scratch.answers.report, tl_vs_scratch.answers.shown, tl_vs_scratch.cli
+import tl_vs_scratch.training.trial
+from tl_vs_scratch.studies.plan import PRESETS
+quick = PRESETS['quick']
+quick['settings'] = replace(quick['settings'], steps=.02, evaluations=2, size=32) # a preset that takes no time
 def work(call):
     os.chdir(call['cwd']); os.setpgrp()
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -56,8 +58,9 @@ class Done(NamedTuple):
 
     @property
     def sentences(self):
-        "Lines on stderr that are not the progress bar's"
-        return [o for o in re.split(r'[\r\n]+', self.err) if o.strip() and not re.search(r'trials? \|', o)]
+        "Lines on stderr that do not tell how far it is"
+        told = r'^tl-vs-scratch: comparing on |^reading |^Task \'|left out \(|trainings? to do|, \d+:\d\d gone'
+        return [o for o in re.split(r'[\r\n]+', self.err) if o.strip() and not re.search(told, o)]
 
 
 class Commands:
@@ -109,7 +112,7 @@ def stored(out):
     path = Path(out)/'study.db'
     if not path.exists(): return []
     with closing(sqlite3.connect(f'file:{path}?mode=ro', uri=True, timeout=10)) as db:
-        try: return db.execute("SELECT settings_digest, n, seed, seconds, test_accuracy FROM trials WHERE status = 'done' ORDER BY seed").fetchall()
+        try: return db.execute("SELECT settings_digest, n, seed, seconds, test FROM trials WHERE status = 'done' ORDER BY seed").fetchall()
         except sqlite3.OperationalError: return [] # no table yet
 
 

@@ -32,11 +32,11 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def environment_stays():
-    "A notebook may set variables, silence logs (Sphinx's warnings are logs) and hold tables of activations"
+    "A notebook may set variables, silence logs (Sphinx's warnings are logs) and keep open tables, networks and what else a session has"
     before = dict(os.environ)
     yield
     logging.disable(logging.NOTSET)
-    if 'tl_vs_scratch.tables' in sys.modules: sys.modules['tl_vs_scratch.tables'].open_tables.clear()
+    if kept := sys.modules.get('tl_vs_scratch.basics.session'): kept.session.empty()
     os.environ.clear()
     os.environ.update(before)
 

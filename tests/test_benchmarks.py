@@ -6,8 +6,8 @@ from importlib import import_module
 
 import pytest
 from commands import paint_folder
-from tl_vs_scratch import study
-from tl_vs_scratch.strategies import Settings
+from tl_vs_scratch.studies.plan import PRESETS
+from tl_vs_scratch.training.recipes import Settings
 
 
 @pytest.fixture(scope='module')
@@ -66,7 +66,7 @@ def test_parts(photos, monkeypatch, tmp_path):
 
 
 def test_study(photos, monkeypatch, tmp_path):
-    monkeypatch.setitem(study.PRESETS['standard'], 'settings', Settings(steps=.02, bs=8))
+    monkeypatch.setitem(PRESETS['standard'], 'settings', Settings(steps=.02, bs=8))
     found = run('study', monkeypatch, tmp_path, photos, '--strategies', 'scratch,linear_probe')
     scratch, probe = found['strategies']
     assert scratch['seconds_first'] == scratch['seconds_further'] and found['study_speedup_frozen'] == pytest.approx(probe['speedup'])

@@ -18,9 +18,9 @@ from commands import ENV, commands, paint, paint_folder, stored
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 
-COLUMNS = '''task strategy start body n seed image_size lr settings_digest valid_accuracy test_accuracy train_accuracy
-overfitting_gap seconds seconds_wall seconds_tuning steps flops trainable_params peak_memory_mb device threads precision memory_format status error'''.split()
-TINY = dict(steps=.02, evaluations=2, image_size=32, jobs=1, progress=False)
+COLUMNS = '''task strategy start body n seed size lr settings_digest score valid_score test_score train_score overfitting_gap
+seconds seconds_wall seconds_tuning steps flops trainable_params peak_memory_mb device threads precision status error'''.split()
+TINY = dict(steps=.02, evaluations=2, size=32, jobs=1, progress=False)
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -36,7 +36,7 @@ def photos(tmp_path_factory): return paint_folder(tmp_path_factory.mktemp('in')/
 @pytest.fixture(scope='module')
 def flow(photos, tmp_path_factory):
     "Section 4 of DESIGN.md, line by line"
-    res = SimpleNamespace(task=tlvs.from_folder(photos, image_size=32))
+    res = SimpleNamespace(task=tlvs.from_folder(photos, size=32))
     res.dls = res.task.dls(n=8, seed=0)
     res.learn = learn = tlvs.pretrained_learner(res.dls)
     tlvs.freeze_to(learn, -2)
@@ -67,22 +67,35 @@ def test_results_columns_and_rows(flow):
     assert len(r) == 8 and set(r.status) == {'done'} and set(r.error) == {''}
     assert set(zip(r.strategy, r.n, r.seed)) == {(s, n, k) for s in ('scratch:convnet', 'linear_probe') for n in (8, 16) for k in (0, 1)}
     assert set(zip(r.strategy, r.start, r.body)) == {('scratch:convnet', 'random', 'convnet'), ('linear_probe', 'pretrained', 'tf_efficientnet_lite0')}
-    assert set(r.image_size) == {32} and set(r.task) == {flow.task.name}
-    np.testing.assert_allclose(r.overfitting_gap, r.train_accuracy - r.test_accuracy)
+    assert set(r['size']) == {32} and set(r.task) == {flow.task.name}
+    np.testing.assert_allclose(r.overfitting_gap, r.train_score - r.test_score)
     for name in ('seconds', 'seconds_wall', 'steps', 'flops', 'trainable_params'): assert (r[name] > 0).all(), name
     assert r.groupby('strategy').settings_digest.nunique().tolist() == [1, 1] and r.settings_digest.nunique() == 2
 
 
-def test_test_scores_are_kept_with_their_names(flow):
-    "So that later comparisons are paired: what SQLite holds is enough to compute every test accuracy again"
+def test_outputs_are_kept_with_their_names(flow):
+    "So that later comparisons are paired: what SQLite holds is enough to compute every test score again, and every other score"
     with closing(sqlite3.connect(flow.study.out/'study.db')) as db:
-        rows = db.execute('SELECT test_accuracy, logits, ids, labels, classes FROM trials JOIN tests ON tests = fingerprint').fetchall()
-    assert len(rows) >= 8
-    for accuracy, logits, ids, labels, classes in rows:
-        names, scores = json.loads(ids), np.frombuffer(logits, '<f4').reshape(-1, 2)
-        assert [json.loads(classes)[k] for k in json.loads(labels)] == [Path(i).parent.name for i in names]
-        assert len(names) == len(set(names)) == len(scores)
-        assert (scores.argmax(1) == json.loads(labels)).mean() == pytest.approx(accuracy)
+        rows = db.execute('SELECT strategy, n, seed, test, valid, train, about FROM trials JOIN tasks USING (fingerprint)').fetchall()
+    assert len(rows) == 8
+    known = flow.study.results.set_index(['strategy', 'n', 'seed'])
+    for strategy, n, seed, test, valid, train, about in rows:
+        about, outputs = json.loads(about), np.frombuffer(test, '<f4').reshape(-1, 2)
+        assert [about['classes'][k] for k in about['labels']] == [Path(i).parent.name for i in about['ids']]
+        truth = np.array(about['labels'])[np.array(about['is_test'])]
+        assert len(about['ids']) == len(set(about['ids'])) and len(truth) == len(outputs)
+        assert (outputs.argmax(1) == truth).mean() == pytest.approx(known.test_score[strategy, n, seed])
+        assert (len(valid) + len(train))/(4*2) == n, 'each label has its outputs, too'
+
+
+def test_another_score_needs_no_training(flow):
+    "Of the same trials: log loss by hand, from what SQLite holds"
+    study = tlvs.Results(flow.study.out, 'log_loss') # of the run with one seed, which was the last
+    trial = study.trials()[0]
+    truth = flow.task.labels[flow.task.test_idxs]
+    chances = np.exp(trial.outputs['test'])/np.exp(trial.outputs['test']).sum(1, keepdims=True)
+    assert trial.row['score'] == 'log_loss' and trial.row['test_score'] == pytest.approx(-np.log(chances[np.arange(len(truth)), truth]).mean(), rel=1e-5)
+    assert 'points' not in ' '.join(study.summary().words)
 
 
 class Tags(HTMLParser):
@@ -99,7 +112,7 @@ def test_html_shows_odd_names_as_text(flow):
     assert flow.task.name == '<i>photos'
     page = Tags(flow.task._repr_html_())
     assert '<script>' in page.text and '<i>photos' in page.text and not page.names & {'script', 'i'}
-    odd = tlvs.Strategy('<b>mine', 'random', (tlvs.Phase(100, None, 1e-2),))
+    odd = tlvs.Strategy('<b>mine', 'random', (tlvs.Phase(train='all', steps=100),))
     study = tlvs.compare(flow.task, sizes=[8], seeds=1, strategies=[odd], body='convnet', out=flow.study.out, **TINY)
     page = Tags(study._repr_html_())
     assert '<b>mine' in page.text and 'b' not in page.names
@@ -113,16 +126,16 @@ def test_plots_show_each_strategy(flow):
 
 def check_summary(s, task, labels, seeds):
     "Keys and types as the contract says"
-    assert set(s) == {'schema', 'task', 'n_classes', 'labels_available', 'strategies', 'paired', 'crossover', 'advice', 'versions'}
-    assert s['schema'] == 1 and s['task'] == task.name and s['n_classes'] == 2 and s['labels_available'] == task.labels_available
+    assert set(s) == {'schema', 'task', 'n_classes', 'labels_available', 'score', 'strategies', 'paired', 'crossover', 'advice', 'versions'}
+    assert s['schema'] == 2 and s['score'] == 'accuracy' and s['task'] == task.name and s['n_classes'] == 2 and s['labels_available'] == task.labels_available
     assert list(s['strategies']) == labels
     pair = lambda o: o is None if seeds == 1 else len(o) == 2 and all(type(x) is float for x in o) and o[0] <= o[1]
     for points in s['strategies'].values():
         assert points
         for p in points:
-            assert set(p) == {'n', 'seeds', 'accuracy_mean', 'accuracy_ci95', 'gap_mean', 'seconds_mean', 'flops_mean', 'trainable_params'}
+            assert set(p) == {'n', 'seeds', 'score_mean', 'score_ci95', 'accuracy_mean', 'accuracy_ci95', 'gap_mean', 'seconds_mean', 'flops_mean', 'trainable_params'}
             assert type(p['n']) is int and p['seeds'] == seeds and type(p['trainable_params']) is int and pair(p['accuracy_ci95'])
-            assert all(type(p[k]) is float for k in ('accuracy_mean', 'gap_mean', 'seconds_mean', 'flops_mean'))
+            assert p['score_mean'] == p['accuracy_mean'] and all(type(p[k]) is float for k in ('accuracy_mean', 'gap_mean', 'seconds_mean', 'flops_mean'))
     for p in s['paired']:
         assert {'n', 'a', 'b', 'difference', 'ci95'} <= set(p) and {p['a'], p['b']} == set(labels) and pair(p['ci95'])
     assert {'status', 'low', 'mid', 'high'} <= set(s['crossover'])
@@ -182,6 +195,7 @@ def corner(tmp_path_factory, photos):
     shutil.copytree(photos, d/'photos')
     paint_folder(d/'one', classes=['cat'])
     (d/'empty').mkdir()
+    for k in range(2): paint(d/'loose'/f'{k}.png', 100*k, np.random.default_rng(k))
     (d/'file').write_text('a file where a folder should be')
     (d/'not_db').mkdir(); (d/'not_db/study.db').write_text('the diary of a nobody, page 1\n'*200)
     (d/'later').mkdir(); (d/'foreign').mkdir(); (d/'folder/study.db').mkdir(parents=True)
@@ -192,6 +206,11 @@ def corner(tmp_path_factory, photos):
 
 MISTAKES = {
     'unknown task': (2, 'no-such-task', [], 'no-such-task'),
+    'mistyped folder': (2, 'foto', [], "Did you mean 'photos'?"),
+    'mistyped path': (2, './foto', [], "there is no folder './foto'"),
+    'a file for a folder': (2, 'file', [], "'file' is a file"),
+    'pictures in no class folder': (2, 'loose', [], 'such as loose/cat/0.png'),
+    'unknown score': (2, 'photos', ['--score', 'acuracy'], "Did you mean 'accuracy'?"),
     'unknown strategy': (2, 'photos', ['--strategies', 'finetune'], "'finetune'"),
     'unknown body': (2, 'photos', ['--strategies', 'scratch:resnet19'], "'resnet19'"),
     'body without weights': (2, 'photos', ['--strategies', 'linear_probe:convnet'], "'convnet'"),
@@ -255,13 +274,13 @@ def study_of(command, tmp_path, photos):
 
 def test_command_goes_on_where_it_stopped(study_of, tmp_path):
     done, rows, csv = study_of()
-    assert 'Trained 2 trials.' in done.out and len(rows) == 2 and 'trials |' in done.err
+    assert 'Trained 2 trials.' in done.out and len(rows) == 2 and '2 trainings to do' in done.err and '2 of 2 trainings' in done.err
     assert sorted(o.name for o in (tmp_path/'out').iterdir()) == ['report.html', 'results.csv', 'study.db', 'summary.json']
     assert list(pd.read_csv(tmp_path/'out/results.csv')) == COLUMNS
     check_summary(json.loads((tmp_path/'out/summary.json').read_text(), parse_constant=not_json), tlvs.from_folder(tmp_path/'photos'), ['scratch:convnet'], 2)
     # the same again: nothing is trained, nothing changes
     again, rows_again, csv_again = study_of()
-    assert 'Nothing to train' in again.out and again.sentences == [] and 'trials |' not in again.err
+    assert 'Nothing to train' in again.out and again.sentences == [] and 'trainings' not in again.err
     assert csv_again == csv and rows_again == rows
     # one seed more: what is missing, and only that
     more, rows_more, csv_more = study_of(seeds=3)
@@ -271,7 +290,7 @@ def test_command_goes_on_where_it_stopped(study_of, tmp_path):
     fresh, rows_fresh, _ = study_of('--fresh')
     assert 'Trained 2 trials.' in fresh.out and len(rows_fresh) == 2
     assert not {r[3] for r in rows_fresh} & {r[3] for r in rows}
-    assert [r[4] for r in rows_fresh] == [r[4] for r in rows], 'same seed, same accuracy'
+    assert [r[4] for r in rows_fresh] == [r[4] for r in rows], 'same seed, same outputs'
 
 
 def test_other_data_are_never_mixed(study_of, tmp_path):

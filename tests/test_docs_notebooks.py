@@ -90,7 +90,7 @@ def test_view_of_a_lost_widget_is_dropped():
 
 
 def test_find_notebooks(tmp_path):
-    for name in ('b', 'api/a', '.ipynb_checkpoints/b', '_drafts/c'): save(tmp_path/'nbs'/f'{name}.ipynb')
+    for name in ('b', 'answers/a', '.ipynb_checkpoints/b', '_drafts/c'): save(tmp_path/'nbs'/f'{name}.ipynb')
     assert [o.stem for o in notebooks.find_notebooks(tmp_path)] == ['a', 'b']
 
 

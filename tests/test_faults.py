@@ -11,7 +11,6 @@ from contextlib import closing
 import numpy as np
 import pytest
 import tl_vs_scratch as tlvs
-import tl_vs_scratch.study
 import torch
 from commands import commands, paint_folder, stored, until
 from fastai.vision.all import (CategoryBlock, DataBlock, ImageBlock, IndexSplitter, Learner, Normalize, PILImage, PILImageBW, Resize, imagenet_stats,
@@ -19,11 +18,14 @@ from fastai.vision.all import (CategoryBlock, DataBlock, ImageBlock, IndexSplitt
 from fastai.vision.all import params as params_of
 from PIL import Image
 from psutil import Process
-from tl_vs_scratch.cpu import keep_freed_memory
-from tl_vs_scratch.strategies import STRATEGIES, Trial
+from tl_vs_scratch.fast.memory import keep_freed_memory
+from tl_vs_scratch.studies.study import train_one
+from tl_vs_scratch.tasks.decoding import picture_digest
+from tl_vs_scratch.training import trial as engine
+from tl_vs_scratch.training.recipes import Trial, parse_strategy
 from torch import nn
 
-TINY = dict(steps=.02, evaluations=2, image_size=32, jobs=1, progress=False)
+TINY = dict(steps=.02, evaluations=2, size=32, jobs=1, progress=False)
 
 
 @pytest.fixture(scope='module')
@@ -66,7 +68,7 @@ def check_goes_on(command, folder):
 
 def test_ctrl_c(command, tmp_path):
     done = stop_in_the_middle(command, tmp_path, signal.SIGINT)
-    assert done.status == 1 and 'Traceback' not in done.err
+    assert done.status == 130 and 'Traceback' not in done.err
     assert len(done.sentences) == 1 and 'kept' in done.sentences[0], done.sentences
     check_goes_on(command, tmp_path)
 
@@ -79,27 +81,29 @@ def test_kill(command, tmp_path):
 # --- trials that fail ---
 
 @pytest.fixture(scope='module')
-def task(tmp_path_factory): return tlvs.from_folder(paint_folder(tmp_path_factory.mktemp('in')/'toy', classes='abc', each=30), image_size=32)
+def task(tmp_path_factory): return tlvs.from_folder(paint_folder(tmp_path_factory.mktemp('in')/'toy', classes='abc', each=30), size=32)
 
 
 def test_failed_trial_is_tried_again(task, tmp_path, monkeypatch):
     "The others go on; the next run repeats what failed, and only that"
-    run, calls = tlvs.study.run_trial, []
+    run, calls = engine.run_trial, []
     def sometimes(broken):
-        def run_trial(task, strategy, n, seed, *args):
+        def run_trial(task, strategy, n, seed, **kw):
             calls.append(seed)
             if seed in broken: raise broken[seed]
-            return run(task, strategy, n, seed, *args)
+            return run(task, strategy, n, seed, **kw)
         return run_trial
     def compare(broken):
         calls.clear()
-        monkeypatch.setattr(tlvs.study, 'run_trial', sometimes(broken))
+        monkeypatch.setattr(engine, 'run_trial', sometimes(broken))
         return tlvs.compare(task, sizes=[12], seeds=3, strategies=['scratch'], body='convnet', out=tmp_path, **TINY)
     study = compare({0: RuntimeError('out of luck'), 2: MemoryError('too big')})
     assert study.results.status.tolist() == ['failed', 'done', 'failed'] and calls == [0, 1, 2]
     assert study.results.error.tolist() == ['RuntimeError: out of luck', '', 'MemoryError: too big']
-    assert study.results.test_accuracy.notna().tolist() == [False, True, False]
+    assert study.results.test_score.notna().tolist() == [False, True, False]
     assert '2 trials failed' in str(study.summary())
+    assert 'in run_trial' in study.tracebacks()['scratch', 12, 0] and 'out of luck' in study.tracebacks()['scratch', 12, 0]
+    assert set(study.tracebacks()) == {('scratch', 12, 0), ('scratch', 12, 2)}
     kept = study.results.iloc[1]
     study = compare({2: KeyError('again')})
     assert calls == [0, 2] and study.results.status.tolist() == ['done', 'done', 'failed']
@@ -111,18 +115,18 @@ def test_failed_trial_is_tried_again(task, tmp_path, monkeypatch):
 
 def test_a_trial_gives_its_memory_back(task, monkeypatch):
     "joblib takes a worker that has grown by 300 MB for a leaking one and starts another"
-    def needs_much(*args):
+    def needs_much(*args, **kw):
         if not keep_freed_memory(): pytest.skip('this C library gives memory back by itself')
-        return [torch.ones(2**18) for _ in range(400)] and Trial({}, [], None)
-    monkeypatch.setattr(tl_vs_scratch.study, 'run_trial', needs_much)
+        return [torch.ones(2**18) for _ in range(400)] and Trial({}, [], {})
+    monkeypatch.setattr(engine, 'run_trial', needs_much)
     before = Process().memory_info().rss
-    tl_vs_scratch.study._run_plan(task, tl_vs_scratch.study._Plan('probe', STRATEGIES['linear_probe'], '', 12, 0, ''), None, 1)
+    train_one(task, parse_strategy('linear_probe', 'resnet18'), 12, 0, None, 1)
     assert Process().memory_info().rss - before < 10**8
 
 
 def test_loss_that_is_no_number(task, tmp_path):
     "The real thing: the rate is beyond reason; the sentence names the step, the study goes on"
-    wild = tlvs.Strategy('wild', 'random', (tlvs.Phase(300, None, 1e30),))
+    wild = tlvs.Strategy('wild', 'random', (tlvs.Phase(train='all', steps=300, lr=1e30),))
     def compare(): return tlvs.compare(task, sizes=[12], seeds=2, strategies=[wild, 'scratch'], body='convnet', out=tmp_path, **TINY)
     study = compare()
     assert study.results.status.tolist() == ['failed', 'done']*2
@@ -132,14 +136,14 @@ def test_loss_that_is_no_number(task, tmp_path):
 
 def test_interrupt_is_no_failed_trial(task, tmp_path, monkeypatch):
     "Ctrl-C in the middle of a trial leaves no row of it"
-    run = tlvs.study.run_trial
-    def run_trial(task, strategy, n, seed, *args):
+    run = engine.run_trial
+    def run_trial(task, strategy, n, seed, **kw):
         if seed == 1: raise KeyboardInterrupt
-        return run(task, strategy, n, seed, *args)
+        return run(task, strategy, n, seed, **kw)
     grid = dict(sizes=[12], seeds=3, strategies=['scratch'], body='convnet', out=tmp_path, **TINY)
-    monkeypatch.setattr(tlvs.study, 'run_trial', run_trial)
+    monkeypatch.setattr(engine, 'run_trial', run_trial)
     with pytest.raises(KeyboardInterrupt): tlvs.compare(task, **grid)
-    monkeypatch.setattr(tlvs.study, 'run_trial', run)
+    monkeypatch.setattr(engine, 'run_trial', run)
     study = tlvs.compare(task, **grid)
     assert study.trained == 2 and study.results.status.tolist() == ['done']*3
 
@@ -192,7 +196,7 @@ def test_damaged_pictures_are_listed_and_skipped(good):
     task = tlvs.from_folder(good)
     assert dict(task.dropped.values) == {f'cat/{n}': 'can not be read' for n in DAMAGED} | {'dog/gone.png': 'can not be read'}
     assert len(task) == 100 and f'{len(DAMAGED) + 1} left out: can not be read' in repr(task)
-    x, y = task.dls(20, image_size=32).train.one_batch()
+    x, y = task.dls(20, size=32).train.one_batch()
     assert torch.isfinite(x).all()
 
 
@@ -200,7 +204,7 @@ def test_damaged_pictures_are_listed_and_skipped(good):
 def test_each_alone_is_no_picture(name, tmp_path):
     path = tmp_path/name
     path.write_bytes(DAMAGED[name]())
-    assert tlvs.data._digest(path, 'RGB', 32) is None
+    assert picture_digest(path, 'RGB', 32) is None
 
 
 def test_damaged_exif_block(good, recwarn):

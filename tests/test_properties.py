@@ -9,11 +9,14 @@ import torch
 from fastai.data.core import DataLoaders
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from tl_vs_scratch.curves import crossover, paired_difference
-from tl_vs_scratch.data import MIN_LABELS, Task, make_task
-from tl_vs_scratch.strategies import in_steps
-from tl_vs_scratch.unfreezing import discriminative_lrs
+from tl_vs_scratch.answers.curves import crossover
+from tl_vs_scratch.answers.intervals import paired_difference
+from tl_vs_scratch.tasks.pictures import Pictures
+from tl_vs_scratch.tasks.task import MIN_LABELS, Task, make_task
+from tl_vs_scratch.training.trial import in_steps
+from tl_vs_scratch.training.unfreezing import discriminative_lrs
 
+GREY = Pictures(mode='L')
 few = settings(max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 names = lambda k: [f'class {i}' for i in range(k)]
 
@@ -29,7 +32,7 @@ def tasks(draw):
     np.random.default_rng(draw(st.integers(0, 99))).shuffle(rows)
     labels, is_test = (np.array(v) for v in zip(*rows))
     ids = [str(i) for i in range(len(rows))]
-    return Task('toy', ids, ids, labels.astype(int), names(len(counts)), is_test.astype(bool), ids)
+    return Task('toy', ids, ids, labels.astype(int), names(len(counts)), is_test.astype(bool), ids, Pictures())
 
 
 @few
@@ -73,7 +76,7 @@ def patterns(draw):
 
 def split(rows, own_test):
     shows, labels, is_test = zip(*rows)
-    task = make_task('toy', [picture(v) for v in shows], [f'{i:03d}' for i in range(len(rows))], labels, names(2), is_test=is_test if own_test else None, mode='L')
+    task = make_task('toy', [picture(v) for v in shows], [f'{i:03d}' for i in range(len(rows))], labels, names(2), GREY, is_test=is_test if own_test else None)
     kept = [int(i) for i in task.ids]
     return task, kept, [shows[i] for i in kept]
 
@@ -111,7 +114,7 @@ def test_copies_with_a_drawn_test_set(rows):
 def test_a_drawn_test_set_leaves_enough_to_learn_from(counts, share):
     "Either so many that the smallest subset has two training pictures and a validation picture per class, or an error says so"
     labels = np.repeat(np.arange(len(counts)), counts)
-    try: task = make_task('toy', [picture(i) for i in range(len(labels))], [str(i) for i in range(len(labels))], labels, names(len(counts)), test_share=share, mode='L')
+    try: task = make_task('toy', [picture(i) for i in range(len(labels))], [str(i) for i in range(len(labels))], labels, names(len(counts)), GREY, test_share=share)
     except ValueError: return
     assert (np.bincount(task.labels[task.is_test], minlength=len(counts)) >= 1).all()
     assert (np.bincount(task.labels[~task.is_test], minlength=len(counts)) >= MIN_LABELS).all()

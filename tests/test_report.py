@@ -8,17 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tl_vs_scratch as tlvs
-import tl_vs_scratch.study
 import torch
 from browser import Browser, why_not
 from commands import commands, paint_folder
-from tl_vs_scratch.report import KEPT
+from tl_vs_scratch.studies.store import Store
+from tl_vs_scratch.studies.study import KEPT
+from tl_vs_scratch.training import trial
 
-TINY = dict(steps=.02, evaluations=2, image_size=32, jobs=1, progress=False)
+TINY = dict(steps=.02, evaluations=2, size=32, jobs=1, progress=False)
 EVIL, ATTRIBUTE = '<script>alert(1)</script>', '" onerror="alert(2)'
 VOID = {'meta', 'img', 'source', 'br', 'link', 'input', 'hr'}
 ALWAYS = {'answer', 'how', 'limits'}
-RESULTS = {'curves', 'cost', 'gap', 'table', 'pictures', 'disagree'}
+RESULTS = {'curves', 'cost', 'gap', 'table', 'samples', 'disagree'}
 
 
 class Page(HTMLParser):
@@ -80,15 +81,15 @@ def command(): return commands()
 def task(tmp_path_factory):
     "Pictures in folders with names of the kind that a page must not take for its own"
     folder = paint_folder(tmp_path_factory.mktemp('in')/'<b>toy', classes=['script', 'quote', 'ä & b'], each=40)
-    task = tlvs.from_folder(folder, image_size=32)
+    task = tlvs.from_folder(folder, size=32)
     task.classes = [EVIL, ATTRIBUTE, 'ä & b'] # a folder's name can't hold a slash, a task's class can
     return task
 
 
 @pytest.fixture(scope='module')
 def study(task, tmp_path_factory):
-    odd = tlvs.Strategy('<i>mine', 'random', (tlvs.Phase(100, None, 1e-2),), about='<u>odd')
-    wild = tlvs.Strategy('wild', 'random', (tlvs.Phase(300, None, 1e30),))
+    odd = tlvs.Strategy('<i>mine', 'random', (tlvs.Phase(train='all', steps=100, lr=1e-2),), about='<u>odd', color='tab:pink', marker='h')
+    wild = tlvs.Strategy('wild', 'random', (tlvs.Phase(train='all', steps=300, lr=1e30),))
     return tlvs.compare(task, sizes=[12, 30], seeds=2, strategies=['linear_probe', 'scratch:convnet', odd, wild], out=tmp_path_factory.mktemp('out'), **TINY)
 
 
@@ -100,7 +101,7 @@ def page(study): return check(study.report())
 
 def test_sections_in_their_order(page):
     ids = [i for i in page.ids if i in ALWAYS | RESULTS | {'failed'}]
-    assert ids == ['answer', 'curves', 'cost', 'gap', 'table', 'pictures', 'disagree', 'failed', 'how', 'limits']
+    assert ids == ['answer', 'curves', 'cost', 'gap', 'table', 'samples', 'disagree', 'failed', 'how', 'limits']
     links = [a['href'][1:] for a in page.all('a')]
     assert links == ids
 
@@ -127,6 +128,16 @@ def test_failed_trials_with_their_errors(page):
     assert 'wild' in page.texts['td']
 
 
+def test_a_traceback_is_folded_behind_its_error(page):
+    assert page.texts['summary'].count('traceback') == page.texts['pre'].count('Traceback (most recent call last)') > 0
+    assert 'FloatingPointError' in page.texts['pre'] and 'open' not in dict(page.tags)['details']
+
+
+def test_a_strategy_of_ones_own_brings_its_looks(page):
+    assert page.html.count('stroke="#e377c2"') >= 6, 'its line, its marker and its interval, wherever it is named'
+    assert '<u>odd' in page.text
+
+
 def test_each_picture_is_embedded_once(page):
     uses, kept = [a['href'][1:] for a in page.all('use')], page.all('image')
     assert len(uses) > len(kept) > 0 and set(uses) == {a['id'] for a in kept}
@@ -136,7 +147,7 @@ def test_each_picture_is_embedded_once(page):
 def test_pictures_say_what_they_were_taken_for(page, study):
     "The alternative text of each wrong picture is what the stored scores say"
     truth, classes = study.task.labels[study.task.test_idxs], study.task.classes
-    guesses = [s.logits.argmax(1) for s in study.trials() if (s.row['strategy'], s.row['n']) == ('linear_probe', 30)]
+    guesses = list(study.guesses(30)['linear_probe'].values())
     said = [(a['aria-label'], int(u['href'][2:])) for (_, a), (tag, u) in zip(page.tags, page.tags[2:]) if tag == 'use' and a['aria-label'].endswith('by linear_probe')]
     assert said or all((g == truth).all() for g in guesses)
     for words, i in said: assert words in [f'{classes[truth[i]]}, taken for {classes[g[i]]} by linear_probe' for g in guesses]
@@ -149,6 +160,14 @@ def test_how_it_was_measured(page, study):
 def test_plots_are_svg_that_knows_the_dark(page):
     sources = [a['src'] for a in page.all('img')] + [a['srcset'] for a in page.all('source')]
     assert len(sources) == len(set(sources)) == 5 and all(o.startswith('data:image/svg+xml;base64,') for o in sources)
+
+
+def test_another_score(study, tmp_path):
+    "The same trainings, judged by log loss: no share of anything, and the guess of that score"
+    page = check(tlvs.Results(study.out, score='log_loss').report(tmp_path/'nats.html'))
+    assert RESULTS <= set(page.ids) and 'Log loss against labels' in page.text
+    assert 'nats' in page.text and 'accurate' not in page.text and "giving the classes' frequencies as probabilities" in page.text
+    assert [a['alt'] for a in page.all('img') if 'log loss' in a['alt'].lower()] and page.names & {'script', 'i', 'u'} == set()
 
 
 # --- small and broken studies ---
@@ -174,8 +193,8 @@ def test_one_strategy(task, study, tmp_path):
 
 
 def test_only_failures(task, tmp_path, monkeypatch):
-    def fail(*args): raise RuntimeError(f'the disk is full of {EVIL}')
-    monkeypatch.setattr(tlvs.study, 'run_trial', fail)
+    def fail(*args, **kwargs): raise RuntimeError(f'the disk is full of {EVIL}')
+    monkeypatch.setattr(trial, 'run_trial', fail)
     page = check(compare(task, tmp_path).report())
     assert set(page.ids) & (RESULTS | {'failed'}) == {'failed'} and page.all('img') == []
     assert 'No advice yet.' in page.text and '8 trials failed' in page.text and f'RuntimeError: the disk is full of {EVIL}' in page.texts['td']
@@ -185,9 +204,10 @@ def test_a_test_set_too_large_to_keep(task, tmp_path):
     "A bounded number of its pictures is kept; what is counted is still counted over all of them"
     rng, n = np.random.default_rng(0), KEPT + 60
     pictures = [rng.integers(0, 255, (16, 16, 3), dtype=np.uint8) for _ in range(n + 40)]
-    large = tlvs.data.make_task('large', pictures, [f'{i}' for i in range(n + 40)], [i % 2 for i in range(n + 40)], ['a', 'b'], is_test=[i >= 40 for i in range(n + 40)], image_size=32)
+    large = tlvs.make_task('large', pictures, [f'{i}' for i in range(n + 40)], [i % 2 for i in range(n + 40)], ['a', 'b'], tlvs.Pictures(32),
+                           is_test=[i >= 40 for i in range(n + 40)])
     study = compare(large, tmp_path, sizes=[20], strategies=['scratch:convnet'])
-    with study.store._db() as db: assert db.execute('SELECT count(*) FROM pictures').fetchone() == (KEPT,)
+    assert len(study.excerpts()) == KEPT
     page = check(study.report())
     assert f'of {n} test pictures' in page.text and 0 < len(page.all('image')) <= 30, 'ten right, ten wrong, ten wrong with every seed'
 
@@ -195,9 +215,37 @@ def test_a_test_set_too_large_to_keep(task, tmp_path):
 def test_pictures_that_are_gone(task, tmp_path):
     "Without its pictures, a study has no less to say in numbers"
     study = compare(task, tmp_path, sizes=[12], strategies=['scratch:convnet'], seeds=1)
-    with study.store._db() as db: db.execute('DELETE FROM pictures')
+    with study.store.open() as db: db.execute('DELETE FROM excerpts')
     page = check(study.report())
-    assert 'pictures' not in page.ids and 'disagree' in page.ids and page.all('image') == []
+    assert 'samples' not in page.ids and 'disagree' in page.ids and page.all('image') == []
+
+
+def test_what_was_left_out_is_named(tmp_path):
+    "A few names stand in the list of facts; where there are more, all of them are listed, folded"
+    folder = paint_folder(tmp_path/'copies', classes=['cat', 'dog'], each=20)
+    for i in range(2): shutil.copy(next((folder/'cat').iterdir()), folder/'cat'/f'again{i}.png')
+    few = tlvs.from_folder(folder, size=32)
+    page = check(compare(few, tmp_path/'few', sizes=[12], strategies=['scratch:convnet'], seeds=1).report())
+    assert set(few.dropped['id']) and all(name in page.text for name in few.dropped['id']) and 'summary' not in page.texts
+    for i in range(2, 9): shutil.copy(next((folder/'cat').iterdir()), folder/'cat'/f'again{i}.png')
+    many = tlvs.from_folder(folder, size=32)
+    page = check(compare(many, tmp_path/'many', sizes=[12], strategies=['scratch:convnet'], seeds=1).report())
+    assert len(many.dropped) > 5 and all(name in page.texts['details'] for name in many.dropped['id'])
+
+
+class Notes(tlvs.Pictures):
+    "Pictures that a report shows as texts"
+    one, many, excerpt_type = 'note', 'notes', 'text/plain'
+    def excerpt(self, source): return f'{EVIL} of {Path(source).parent.name}'.encode()
+
+
+def test_excerpts_may_be_texts(task, tmp_path):
+    "Words and excerpts come from the medium: no picture is named or shown"
+    notes = tlvs.from_folder(Path(task.sources[0]).parents[1], size=32)
+    notes.medium = Notes(32)
+    page = check(compare(notes, tmp_path, sizes=[12], strategies=['scratch:convnet', 'linear_probe']).report())
+    assert RESULTS <= set(page.ids) and EVIL in page.texts['q'] and page.all('image') == [] and 'script' not in page.names
+    assert 'pictur' not in page.text.lower() and 'test notes' in page.text
 
 
 # --- the command ---
@@ -222,7 +270,7 @@ def test_no_study_is_one_sentence(kind, says, command, tmp_path):
     folder = tmp_path/kind
     if kind != 'missing': folder.mkdir()
     if kind == 'no db': (folder/'study.db').write_text('the diary of a nobody, page 1\n'*200)
-    if kind == 'no study': tlvs.study.Store(folder/'study.db')
+    if kind == 'no study': Store(folder/'study.db')
     done = command('report', folder)
     assert done.status == 1 and done.out == '' and len(done.sentences) == 1 and says in done.err and str(folder) in done.err
     assert not (folder/'report.html').exists()
@@ -232,7 +280,7 @@ def test_report_does_not_train_or_change_results(study, tmp_path):
     before = study.results.to_csv()
     stored = tlvs.StoredStudy(study.out)
     assert stored.report(tmp_path/'again.html') and study.results.to_csv() == before
-    with pytest.raises(RuntimeError, match='no pictures to train on'): stored.run()
+    assert not hasattr(stored, 'run'), 'what was read from a folder can not train'
 
 
 # --- in a browser ---
@@ -244,7 +292,7 @@ def browser():
 
 
 @pytest.mark.parametrize('dark', [False, True], ids=['light', 'dark'])
-@pytest.mark.parametrize('width', [1200, 400])
+@pytest.mark.parametrize('width', [1280, 390])
 def test_in_a_browser(width, dark, browser, page, study):
     browser.size(width, 850)
     browser.dark(dark)
@@ -253,7 +301,7 @@ def test_in_a_browser(width, dark, browser, page, study):
     assert browser.js("document.querySelector('h1').textContent").startswith('<b>toy')
     assert browser.js('[...document.images].every(o => o.complete && o.naturalWidth > 0)'), 'a plot is broken'
     shown = "document.querySelector('figure img').currentSrc"
-    assert browser.js(f"{shown} === document.querySelector('source').srcset") == (width == 400), 'the narrow plot is for narrow screens'
+    assert browser.js(f"{shown} === document.querySelector('source').srcset") == (width == 390), 'the narrow plot is for narrow screens'
 
 
 def test_a_browser_runs_no_script_in_it(browser, study, tmp_path):

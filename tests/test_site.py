@@ -1,5 +1,7 @@
 "The docs site: built as a reader gets it, every page opened in a browser"
 
+import re
+
 import browser as chromium
 import build
 import pytest
@@ -9,7 +11,7 @@ from notebooks import ROOT, find_notebooks
 from test_docs_notebooks import save
 
 PAGES = [translate.page_name(o.relative_to(ROOT/'nbs')).with_suffix('.html').as_posix() for o in find_notebooks()]
-PAGES += ['credits.html', 'contributing.html', 'search.html', 'genindex.html', '_modules/index.html', '_modules/tl_vs_scratch/data.html']
+PAGES += ['credits.html', 'contributing.html', 'search.html', 'genindex.html', '_modules/index.html', '_modules/tl_vs_scratch/tasks/task.html']
 pytestmark = pytest.mark.filterwarnings('ignore:.*is deprecated. Check CHANGES for Sphinx') # MyST's, not ours
 needs_browser = pytest.mark.skipif(bool(chromium.why_not()), reason=chromium.why_not())
 
@@ -50,6 +52,25 @@ def mini(root, text):
         save(root/f'nbs/{name}.ipynb', new_markdown_cell(f'# {name}'), new_markdown_cell(text if name == 'index' else 'Nothing'))
     for name in ('CREDITS.md', 'CONTRIBUTING.md'): (root/name).write_text(f'# {name}\n')
     return root
+
+
+def test_side_bar():
+    "The front page leads to chapters and rooms, a room's first page to its notebooks"
+    names = 'index tutorials/start tasks/index tasks/scores tasks/task training/trial fast/index fast/adam measured'.split()
+    pages = {build.Path(f'{o}.ipynb'): None for o in names}
+    front, room = (build.contents(build.Path(o), pages) for o in ('index.ipynb', 'tasks/index.ipynb'))
+    def entries(title): return front.split(f':caption: {title}\n\n')[1].split('```')[0].split()
+    assert entries('Chapters') == ['tutorials/start'] and entries('About') == build.ABOUT
+    assert entries('Reference') == ['tasks/index', 'training/trial'], 'a room without a first page shows its notebooks'
+    assert entries('Internals') == ['fast/index']
+    assert room.split()[1:-1] == [':hidden:', 'scores', 'task']
+
+
+def test_side_bar_of_the_site(site):
+    "Every notebook of a room is reached from everywhere, below its room"
+    bar = (site/'index.html').read_text(encoding='utf-8').split('<div class="sidebar-tree">')[1].split('</aside>')[0]
+    links = re.findall('href="([^"]+)"', bar)
+    assert set(PAGES[:len(find_notebooks())]) - {'index.html'} <= set(links)
 
 
 @pytest.mark.parametrize('text, said', [('[here](measured.ipynb)', ''), ('[there](nowhere.ipynb)', "nowhere.ipynb"),
@@ -107,7 +128,7 @@ PALE_PICTURES = '''(() => {
 
 @needs_browser
 def test_pale_pictures_are_found(page, url):
-    page.open(f'{url}/api/plots.html')
+    page.open(f'{url}/answers/plots.html')
     assert page.js(PALE_PICTURES) == []
     page.js("document.body.style.background = '#7a7a7a'") # the ink of the plots
     assert page.js(PALE_PICTURES) != []
@@ -132,13 +153,13 @@ def test_front_page_from_a_folder(page, site):
 def test_search(page, url):
     page.open(f'{url}/search.html?q=discriminative_lrs')
     found = page.wait("((o) => o.length && o)([...document.querySelectorAll('#search-results li a')].map(o => o.href))")
-    assert f'{url}/api/unfreezing.html#tl_vs_scratch.unfreezing.discriminative_lrs' in found
+    assert f'{url}/training/unfreezing.html#tl_vs_scratch.training.unfreezing.discriminative_lrs' in found
     assert page.problems() == []
 
 
 @needs_browser
 def test_source_link(page, url):
-    page.open(f'{url}/api/unfreezing.html')
+    page.open(f'{url}/training/unfreezing.html')
     link = page.js("[...document.querySelectorAll('dt')].find(o => o.id.endsWith('discriminative_lrs')).querySelector('.viewcode-link').parentElement.href")
     page.open(link)
     assert 'def discriminative_lrs(' in page.js("document.getElementById('discriminative_lrs').innerText") and page.problems() == []
@@ -151,7 +172,7 @@ SHOWN = "[...document.querySelectorAll('.lrs')].filter(o => o.checkVisibility())
 def test_linked_widget_moves_without_a_kernel(page, url):
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
-    page.open(f'{url}/api/widgets.html')
+    page.open(f'{url}/answers/explorers.html')
     decay, frozen = page.wait("((o) => o.length === 2 && o)([...document.querySelectorAll('.noUi-handle')])")
     def press(handle, key): ActionChains(page.driver).click(handle).send_keys(key).perform()
     first, = page.wait(f'((o) => o.length && o)({SHOWN})')

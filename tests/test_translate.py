@@ -29,7 +29,7 @@ def test_title_and_lead(tmp_path):
     nbformat.validate(made)
 
 
-def test_page_name(): assert translate.page_name('api/03_unfreezing.ipynb').as_posix() == 'api/unfreezing.ipynb'
+def test_page_name(): assert translate.page_name('training/03_unfreezing.ipynb').as_posix() == 'training/unfreezing.ipynb'
 
 
 @pytest.mark.parametrize('hidden', ['#| hide\n1+1', '#| include: false\n1+1', '#| default_exp data', '#| echo: false\nx = 1',
@@ -90,32 +90,41 @@ def test_columns_of_words_are_marked():
 
 
 def test_order_of_what_one_cell_exports(tmp_path):
-    nb = translate.process(ROOT/'nbs/api/06_strategies.ipynb')
+    recipes = next((ROOT/'nbs/training').glob('*_recipes.ipynb'))
+    nb = translate.process(recipes)
     made = [o.source.split('(')[0].split()[-1] for o in translate.translate(nb).cells if o.source.startswith('::::{py:')]
     assert made.index('Phase') < made.index('Strategy') < made.index('parse_strategy')
+
+
+def test_module_of_a_room(tmp_path):
+    "The names of `room.module` are found where they are, in whatever folder the notebook lies"
+    nb = translate.process(save(tmp_path/'nbs/basics/02_choices.ipynb', TITLE, '#| default_exp basics.choices', '#| export\ndef counted(): pass'))
+    assert nb.module == 'tl_vs_scratch.basics.choices'
+    assert translate.shown_names(nb) == {'counted': 'tl_vs_scratch.basics.choices.counted'}
+    assert any(':module: tl_vs_scratch.basics.choices' in o.source for o in translate.translate(nb).cells)
 
 
 # --- names ---
 
 def test_entry_of_a_function():
-    text = translate.entry('tl_vs_scratch.unfreezing.discriminative_lrs')
-    assert text.startswith('::::{py:function} discriminative_lrs(lr, stages, decay=None)\n:module: tl_vs_scratch.unfreezing\n')
+    text = translate.entry('tl_vs_scratch.training.unfreezing', 'discriminative_lrs')
+    assert text.startswith('::::{py:function} discriminative_lrs(lr, stages, decay=None)\n:module: tl_vs_scratch.training.unfreezing\n')
     assert '| ``lr`` | `float` | Learning rate of the head |' in text
     assert r'| ``stages`` | `int \| Learner` |' in text and '| ``decay`` | `float | None = None` |'.replace(' | N', r' \| N') in text
     assert "| *gives* | `list[float]` | One rate per stage, input first, the head's last |" in text
 
 
 def test_entry_without_docments_has_its_types_in_the_signature():
-    text = translate.entry('tl_vs_scratch.unfreezing.group_names')
+    text = translate.entry('tl_vs_scratch.training.unfreezing', 'group_names')
     assert '(learn: Learner) -> list[str]' in text and '|---|' not in text
 
 
 def test_entry_of_a_class():
-    text = translate.entry('tl_vs_scratch.study.Study')
+    text = translate.entry('tl_vs_scratch.studies.study', 'Study')
     assert text.startswith('::::{py:class} Study(task, strategies=') and ':::{py:method} Study.run(jobs=None' in text
-    assert ':::{py:property} Study.results\n:module: tl_vs_scratch.study\n:type: pd.DataFrame\n' in text and '_repr_html_' not in text
-    assert 'Study.run' not in translate.entry('tl_vs_scratch.study.Study', apart={'Study.run'})
-    assert '``steps`` | `int` | Optimiser steps' in translate.entry('tl_vs_scratch.strategies.Phase') # a dataclass
+    assert ':::{py:property} Study.results\n:module: tl_vs_scratch.studies.study\n:type: pd.DataFrame\n' in text and '_repr_html_' not in text
+    assert 'Study.run' not in translate.entry('tl_vs_scratch.studies.study', 'Study', apart={'Study.run'})
+    assert '``steps`` | `int` | Optimiser steps' in translate.entry('tl_vs_scratch.training.recipes', 'Phase') # a dataclass
 
 
 @pytest.mark.parametrize('text, want', [
@@ -124,16 +133,46 @@ def test_entry_of_a_class():
 def test_names_are_linked(text, want): assert translate.link_names(text, dict(Task='m.Task', emoji='m.emoji')) == (want or text)
 
 
+def test_names_that_mean_one_thing():
+    "A plain word may be an argument, and a name that two modules have is either's; what stands at the top is known everywhere"
+    shown = [{'table': 'a.table', 'stage_table': 'a.stage_table', 'make_it': 'a.make_it', 'emoji': 'a.emoji', 'Task': 'a.Task', 'Task.dls': 'a.Task.dls'}, {'make_it': 'b.make_it'}]
+    assert translate.telling_names(shown, ['emoji']) == {k: f'a.{k}' for k in ('stage_table', 'emoji', 'Task', 'Task.dls')}
+
+
+def test_names_that_a_notebook_imports(tmp_path):
+    nb = translate.process(save(tmp_path/'a.ipynb', TITLE, '#| export\nimport os\nfrom tl_vs_scratch.basics.choices import counted, listed\nfrom os import path'))
+    assert translate.imported_names(nb) == {k: f'tl_vs_scratch.basics.choices.{k}' for k in ('counted', 'listed')}
+
+
+def test_modules_are_linked_to_their_pages(tmp_path):
+    nb = translate.process(save(tmp_path/'01_a.ipynb', TITLE, new_markdown_cell('Like `tasks.scores`, `tl_vs_scratch.fast` and `training.costs`, but `cli.x`')))
+    modules = {'tasks.scores': 'tasks/scores.ipynb', 'fast': 'fast/index.ipynb', 'training.costs': 'training/costs.ipynb', 'cli': 'command/cli.ipynb'}
+    text = translate.translate(nb, page='training/costs.ipynb', modules=modules).cells[1].source
+    assert text == 'Like [`tasks.scores`](../tasks/scores.ipynb), [`tl_vs_scratch.fast`](../fast/index.ipynb) and `training.costs`, but `cli.x`'
+
+
+def test_a_note_below_the_title(tmp_path):
+    nb = translate.process(save(tmp_path/'01_a.ipynb', TITLE))
+    first = translate.translate(nb, note='Internals').cells[0].source
+    assert first.index('What it is about') < first.index('Internals') and '{rst-class} aside' in first
+
+
 def test_names_of_fastai_are_linked():
     assert translate.link_names('a `Learner`', {}, translate.fastai_lookup()).startswith('a [`Learner`](https://docs.fast.ai/learner')
     assert translate.link_names('`run`', {}, translate.fastai_lookup()) == '`run`'
 
 
 @pytest.mark.parametrize('text, want', [
-    ('[a](api/03_unfreezing.ipynb)', '[a](api/unfreezing.ipynb)'), ('[a](../01_a.ipynb#some-part)', '[a](../a.ipynb#some-part)'),
+    ('[a](tasks/03_media.ipynb)', '[a](tasks/media.ipynb)'), ('[a](../01_a.ipynb#some-part)', '[a](../a.ipynb#some-part)'),
     ('[a](../CREDITS.md)', '[a](credits.md)'), ('[a](https://x.org/01_a.ipynb)', None), ('`[a](01_a.ipynb)`', None),
     ('```\n[a](01_a.ipynb)\n```', None)])
 def test_links_follow(text, want): assert translate.move_links(text, {'../CREDITS.md': 'credits.md'}) == (want or text)
+
+
+def test_links_of_a_page_in_a_folder():
+    moved = {'../CREDITS.md': 'credits.md'}
+    assert translate.move_links('[a](../../CREDITS.md#x) [b](../tasks/00_task.ipynb)', moved, 'training') == '[a](../credits.md#x) [b](../tasks/task.ipynb)'
+    assert translate.move_links('[a](../CREDITS.md)', moved, 'training') == '[a](../CREDITS.md)', 'there is none'
 
 
 def test_callouts():

@@ -16,37 +16,46 @@ _warnings.filterwarnings('ignore', message='.*torch.jit.script.*', category=Futu
 __version__ = _version('tl-vs-scratch')
 
 _names = {
-    'data': 'Task',
-    'tasks': 'emoji digits from_folder from_fastai',
-    'cpu': '',
-    'backbones': 'StagedNet create_backbone list_backbones convnet',
-    'learners': 'scratch_learner pretrained_learner hybrid_learner',
-    'unfreezing': 'stage_table freeze_to audit_frozen discriminative_lrs GradualUnfreezing UnfreezeOnPlateau',
-    'forward': '',
-    'tables': 'cached_tables clear_cache',
-    'costs': 'CostMeter',
-    'caching': 'cached_prefix task_features',
-    'strategies': 'Phase Strategy STRATEGIES Settings run_trial',
-    'study': 'Study compare',
-    'curves': 'accuracy_interval paired_difference crossover label_efficiency',
-    'advice': 'summarise',
-    'probes': 'probe_curve ProbeCurve',
-    'plots': 'plot_learning_curves plot_cost_accuracy plot_overfitting_gap plot_lrs show_predictions',
-    'widgets': 'lr_explorer',
-    'report': 'StoredStudy write_report',
+    'tasks.scores': 'Score SCORES',
+    'tasks.pictures': 'Pictures',
+    'tasks.task': 'Task make_task',
+    'tasks.builtin': 'emoji digits',
+    'tasks.sources': 'from_folder from_fastai load_task',
+    'networks.names': 'list_backbones',
+    'networks.staged': 'StagedNet',
+    'networks.bodies': 'create_backbone convnet',
+    'networks.grafts': 'graft',
+    'training.recipes': 'Phase Strategy STRATEGIES Settings OneCycle StageByStage ThawOnPlateau',
+    'training.learners': 'scratch_learner pretrained_learner graft_learner hybrid_learner',
+    'training.unfreezing': 'stage_table freeze_to audit_frozen discriminative_lrs GradualUnfreezing UnfreezeOnPlateau',
+    'training.costs': 'CostMeter',
+    'training.tables': 'cached_tables clear_cache',
+    'training.features': 'task_features',
+    'training.caching': 'cached_prefix',
+    'training.trial': 'run_trial',
+    'answers.intervals': 'accuracy_interval score_interval paired_difference',
+    'answers.curves': 'crossover label_efficiency',
+    'answers.summary': 'summarise',
+    'answers.plots': 'plot_learning_curves plot_cost_accuracy plot_overfitting_gap plot_lrs show_predictions',
+    'answers.explorers': 'lr_explorer',
+    'answers.report': 'write_report',
+    'answers.probes': 'probe_curve ProbeCurve',
+    'answers.shown': 'compare Study Results StoredStudy',
+    'fast.switch': 'faster',
 }
 _module_of = {name: module for module, names in _names.items() for name in names.split()}
+_rooms = ('basics', 'tasks', 'networks', 'training', 'studies', 'answers', 'fast', 'cli')
 
 __all__ = list(_module_of)
 
 
 def __getattr__(name):
-    "The main names, each from its module, and the modules themselves"
-    if name in _names: return _import_module(f'{__name__}.{name}')
+    "The main names, each from its module, and the rooms themselves"
+    if name in _rooms: return _import_module(f'{__name__}.{name}')
     if name not in _module_of: raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     value = getattr(_import_module(f'{__name__}.{_module_of[name]}'), name)
     globals()[name] = value
     return value
 
 
-def __dir__(): return sorted({*globals(), *__all__, *_names})
+def __dir__(): return sorted({*globals(), *__all__, *_rooms})

@@ -1,0 +1,93 @@
+"A study that was never trained: outputs drawn so that their accuracy is known; what `answers` may use of a study is all here"
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+from tl_vs_scratch.tasks.pictures import Pictures
+from tl_vs_scratch.tasks.scores import as_score
+from tl_vs_scratch.tasks.task import Task
+from tl_vs_scratch.training.recipes import Arm, Settings, Trial
+
+COLUMNS = ('task strategy start body n seed size lr settings_digest score valid_score test_score train_score overfitting_gap seconds seconds_wall '
+           'seconds_tuning steps flops trainable_params peak_memory_mb device threads precision status error').split()
+LOOKS = dict(scratch=('#D55E00', 'o'), linear_probe=('#56B4E9', 's'), fine_tune=('#0072B2', '^'))
+SECONDS = dict(scratch=9., linear_probe=1., fine_tune=5.)
+
+
+def fake_task(n_test=120, n_labelled=60, classes=('cat', 'dog', 'owl'), score='accuracy', medium=None):
+    "A task whose examples can not be read; a third of the test examples are of the first class, the rest is skewed"
+    rng, k = np.random.default_rng(0), len(classes)
+    labels = np.concatenate([np.arange(n_labelled) % k, np.minimum(rng.integers(0, k + 1, n_test), k - 1)])
+    ids = [f'{i:03d}.png' for i in range(len(labels))]
+    dropped = pd.DataFrame(dict(id=['900.png', '901.png'], reason='copy of a test picture'))
+    return Task('fake', ids, ids, labels, list(classes), np.arange(len(labels)) >= n_labelled, ids, medium or Pictures(32), score=score, dropped=dropped,
+                credit='nobody')
+
+
+def outputs_of(rng, targets, n_classes, accuracy, sure=2.):
+    "Class scores of which a share of about `accuracy` is right, as sure as you say"
+    right = rng.random(len(targets)) < accuracy
+    named = np.where(right, targets, (targets + rng.integers(1, n_classes, len(targets))) % n_classes)
+    return (sure*np.eye(n_classes)[named] + rng.normal(0, .1, (len(targets), n_classes))).astype(np.float32)
+
+
+class FakeStudy:
+    "Trials with these {(label, n): accuracy}; `failed` of them have failed, `missing` were not run"
+    def __init__(self, accuracy, seeds=3, score='accuracy', task=None, settings=Settings(), share=1., train=1., seconds=SECONDS, failed=(), missing=(), out=None):
+        self.task = task or fake_task(score=score)
+        self.score, self.medium, self.settings, self.seeds, self.out = as_score(score), self.task.medium, settings, seeds, out
+        self.sizes, self.truth, self.trained = sorted({n for _, n in accuracy}), accuracy, 0
+        self.strategies = {label: self._arm(label, share) for label in dict.fromkeys(label for label, _ in accuracy)}
+        self.digests = {label: f'{i:016d}' for i, label in enumerate(self.strategies)}
+        self.runs = [dict(at='2026-11-25T10:00:00', machine=dict(machine='a machine, 2 processor cores', versions=dict(python='3.11', torch='2.9')))]
+        self.grid = [(label, n, seed) for label, n in accuracy for seed in range(seeds)]
+        self.train, self.seconds_of = train, seconds
+        self._trials = [self._trial(*cell, cell in failed) for cell in self.grid if cell not in missing]
+
+    def _arm(self, label, share):
+        name, _, body = label.partition(':')
+        start, (color, marker) = 'random' if name.startswith('scratch') else 'pretrained', LOOKS.get(name, ('#7F7F7F', '*'))
+        body = body or 'tf_efficientnet_lite0'
+        return Arm(label, start, body, 'About it.', f'{start} weights of {body}; 9 steps on everything.', share, color, marker, True)
+
+    def _trial(self, label, n, seed, failed):
+        task, arm = self.task, self.strategies[label]
+        rng = np.random.default_rng([n, seed, *map(ord, label)])
+        parts = dict(test=(task.labels[task.test_idxs], self.truth[label, n]), train=(task.labels[task.labelled_idxs], self.train),
+                     valid=(task.labels[task.labelled_idxs[::5]], self.truth[label, n]))
+        outputs = {part: outputs_of(rng, y, task.n_classes, p) for part, (y, p) in parts.items()}
+        means = {f'{part}_score': float(self.score.values(outputs[part], y).mean()) for part, (y, _) in parts.items()}
+        gap = float(self.score.gains(means['train_score']) - self.score.gains(means['test_score']))
+        row = dict.fromkeys(COLUMNS, 0) | dict(
+            task=task.name, strategy=label, start=arm.start, body=arm.body, n=n, seed=seed, size=32, settings_digest=self.digests[label], score=self.score.name,
+            **means, overfitting_gap=gap, seconds=self.seconds_of.get(label, 3.), flops=1e12, trainable_params=10, device='cpu', threads=1, precision='float32',
+            status='done', error='')
+        if not failed: return Trial(row, [], outputs)
+        row |= dict.fromkeys([*means, 'overfitting_gap'], np.nan) | dict(status='failed', error='Oh: no')
+        return Trial(row, [], {}, 'Traceback: Oh: no')
+
+    @property
+    def results(self): return pd.DataFrame([t.row for t in self._trials], columns=COLUMNS)
+    def trials(self): return list(self._trials)
+    def done(self): return [t for t in self._trials if t.row['status'] == 'done']
+
+    def values(self, part='test'):
+        idxs = dict(test=self.task.test_idxs, train=self.task.labelled_idxs, valid=self.task.labelled_idxs[::5])[part]
+        targets, found = self.task.labels[idxs], {}
+        for t in self.done(): found.setdefault((t.row['strategy'], t.row['n']), {})[t.row['seed']] = self.score.values(t.outputs[part], targets)
+        return found
+
+    def guesses(self, n):
+        found = {}
+        for t in self.done():
+            if t.row['n'] == n: found.setdefault(t.row['strategy'], {})[t.row['seed']] = t.outputs['test'].argmax(1)
+        return found
+
+    def excerpts(self): return {}
+    def tracebacks(self): return {(t.row['strategy'], t.row['n'], t.row['seed']): t.traceback for t in self._trials if t.row['status'] == 'failed'}
+
+
+def texts():
+    "A medium that is no picture"
+    return SimpleNamespace(one='text', many='texts', size=256, varied='with words left out', size_words=lambda size=None: f'texts of {size or 256} tokens', identity='text')
