@@ -6,10 +6,10 @@ import sys
 import threading
 from pathlib import Path
 
+import cloudpickle
 import pytest
 import torch
 from fastai.optimizer import Adam
-from joblib.externals import cloudpickle
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
@@ -191,7 +191,7 @@ def run(script, *args, hash_seed='1'):
 def test_digests_are_the_same_in_another_process_and_in_a_worker(tmp_path):
     "A worker gets classes and functions of a notebook by value"
     sent = tmp_path/'body.pkl'
-    send = f"from joblib.externals import cloudpickle\nopen({str(sent)!r}, 'wb').write(cloudpickle.dumps((body, factory)))\n"
+    send = f"import cloudpickle\nopen({str(sent)!r}, 'wb').write(cloudpickle.dumps((body, factory)))\n"
     here = run(SCRIPT + send + TOLD)
     assert here == run('# another line\n\n' + SCRIPT + TOLD, hash_seed='2') and here[0] != here[1]
     receive = f"import pickle\nbody, factory = pickle.load(open({str(sent)!r}, 'rb'))\n"

@@ -95,7 +95,7 @@ def finish(study, as_json:bool):
     "Write what a study leaves and show what came of it"
     summary = study.summary()
     summary.save(study.out/'summary.json')
-    study.report()
+    study.report(summary=summary)
     if as_json: show_json(summary.to_json())
     else:
         done = f"Trained {counted(study.trained, 'trial')}." if study.trained else \

@@ -135,7 +135,7 @@ def plot_cost(
     for label, rows in table.groupby('strategy', sort=False):
         _draw_cost(ax, spent[rows.index], rows, 30 + 90*rows.n/table.n.max(), label, look(study.strategies[label]))
     _cost_axis(ax, spent.min(), spent.max())
-    legend(ax)
+    legend_below(ax)
     return ax
 
 plot_cost_accuracy = plot_cost
@@ -175,7 +175,7 @@ def plot_overfitting_gap(
         ax.plot(mean.index, mean, label=label, **style)
         ax.scatter(rows.n, rows.overfitting_gap, 8, color=style['color'], alpha=.5)
     size_axis(ax, sorted(done.n.unique()))
-    legend(ax)
+    legend_below(ax)
     return ax
 
 # %% ../../nbs/answers/06_plots.ipynb #plot-lrs-lrs-a-rate-per-grou

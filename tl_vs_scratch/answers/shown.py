@@ -34,10 +34,10 @@ def plot(self:Results, ax=None):
     return plot_learning_curves(self, ax=ax)
 
 @patch
-def report(self:Results, path=None)->Path:
+def report(self:Results, path=None, summary=None)->Path:
     "Everything about the study in one HTML file: `report.html` in its folder where no `path` is given"
     from tl_vs_scratch.answers.report import write_report
-    return write_report(self, path)
+    return write_report(self, path, summary)
 
 @patch
 def _repr_html_(self:Results): return self.summary()._repr_html_()

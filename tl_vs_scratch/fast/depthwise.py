@@ -43,16 +43,21 @@ def depthwise_weight_grad(
         res[..., column:column + 3] = _strip_grad(shifted, x, strip, stride, padding)
     return res
 
-# %% ../../nbs/fast/02_depthwise.ipynb #write-part-res-grad-weight-s
+# %% ../../nbs/fast/02_depthwise.ipynb #offsets-first-stride-padding
+def _offsets(first, stride, padding):
+    "Which row (or column) of the input is the first that these of the filter meet, and how many before it are padding"
+    start = (first - padding) % stride
+    return start, (start + padding - first)//stride
+
 def _write_part(res, grad, weight, stride, padding, a, b):
     "Write into `res` what the filter's rows a, a + stride, ... and columns b, b + stride, ... contribute"
     taps = weight[:, :, a::stride, b::stride].flip(2, 3)
+    row, rows_outside = _offsets(a, stride, padding)
+    col, cols_outside = _offsets(b, stride, padding)
     part = F.conv2d(grad, taps, padding=[side - 1 for side in taps.shape[2:]], groups=res.shape[1])
-    row, col = (a - padding) % stride, (b - padding) % stride # where the part begins in the input, without the padding
-    part = part[:, :, (row + padding - a)//stride:, (col + padding - b)//stride:]
+    part = part[:, :, rows_outside:, cols_outside:]
     into = res[:, :, row::stride, col::stride]
-    height = min(part.shape[2], into.shape[2])
-    width  = min(part.shape[3], into.shape[3])
+    height, width = map(min, part.shape[2:], into.shape[2:])
     into[:, :, :height, :width] = part[:, :, :height, :width]
 
 def depthwise_input_grad(

@@ -140,18 +140,22 @@ def _even_entry(in_channels):
     "An entry for a body that was not pretrained: from 0..1 to -1..1"
     return PictureEntry([.5]*in_channels, [.5]*in_channels, in_channels)
 
-# %% ../../nbs/networks/03_bodies.ipynb #named-body-body-pretrained-i
+# %% ../../nbs/networks/03_bodies.ipynb #named-entry-stats-in-channel
+def _named_entry(stats, in_channels):
+    "An entry that normalises three channels as the body was pretrained, and any further ones to -1..1"
+    more = max(in_channels, 3) - 3
+    return PictureEntry(stats['mean'] + [.5]*more, stats['std'] + [.5]*more, channels=3 + more)
+
 def _named_body(body, pretrained, in_channels):
     "A body that has a name in `list_backbones`, or a ResNet of timm's"
     is_lite = body in LITES
     model = _lite_model(body, pretrained) if is_lite else _resnet_model(body, pretrained)
     if in_channels > 3: _widen_stem(model, in_channels, pretrained)
-    more = max(in_channels, 3) - 3
-    stats = {name: numbers + [.5]*more for name, numbers in _normalisation(model, is_lite).items()}
+    stages = _lite_stages(model) if is_lite else _resnet_stages(model)
     net = StagedNet(
-        _lite_stages(model) if is_lite else _resnet_stages(model),
-        entry=PictureEntry(**stats, channels=3 + more), name=body, start='pretrained' if pretrained else 'random',
-        n_features=getattr(model, 'num_features', None), example=partial(example_batch, in_channels=in_channels))
+        stages, entry=_named_entry(_normalisation(model, is_lite), in_channels), name=body,
+        start='pretrained' if pretrained else 'random', n_features=getattr(model, 'num_features', None),
+        example=partial(example_batch, in_channels=in_channels))
     prove_same(net, model, net.example(2))
     if net.n_features is None:
         with torch.no_grad(): net.n_features = net.eval()(net.example(2)).shape[1]
