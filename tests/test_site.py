@@ -165,7 +165,7 @@ def test_source_link(page, url):
     assert 'def discriminative_lrs(' in page.js("document.getElementById('discriminative_lrs').innerText") and page.problems() == []
 
 
-SHOWN = "[...document.querySelectorAll('.lrs')].filter(o => o.checkVisibility()).map(o => o.parentElement.innerText)"
+SHOWN = "[...document.querySelectorAll('.jupyter-widgets .lrs')].filter(o => o.checkVisibility()).map(o => o.parentElement.innerText)"
 
 
 @needs_browser

@@ -122,7 +122,9 @@ def test_entry_without_docments_has_its_types_in_the_signature():
 def test_entry_of_a_class():
     text = translate.entry('tl_vs_scratch.studies.study', 'Study')
     assert text.startswith('::::{py:class} Study(task, strategies=') and ':::{py:method} Study.run(jobs=None' in text
-    assert ':::{py:property} Study.results\n:module: tl_vs_scratch.studies.study\n:type: pd.DataFrame\n' in text and '_repr_html_' not in text
+    read = translate.entry('tl_vs_scratch.studies.results', 'Results')
+    assert ':::{py:property} Results.results\n:module: tl_vs_scratch.studies.results\n:type: pd.DataFrame\n' in read
+    assert '_repr_html_' not in text + read
     assert 'Study.run' not in translate.entry('tl_vs_scratch.studies.study', 'Study', apart={'Study.run'})
     assert '``steps`` | `int` | Optimiser steps' in translate.entry('tl_vs_scratch.training.recipes', 'Phase') # a dataclass
 
