@@ -1,10 +1,8 @@
 "A body of one's own is copied or built anew and known by what it does; the fast ways agree with the plain ones, and their switch goes back"
 
-import ast
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import cloudpickle
 import pytest
@@ -14,19 +12,14 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
-import tl_vs_scratch
 from tl_vs_scratch.fast.adam import fused_adam, optimiser
 from tl_vs_scratch.fast.convolutions import packed, simplified
 from tl_vs_scratch.fast.depthwise import DepthwiseConv2d, speed_up
-from tl_vs_scratch.fast.memory import keep_freed_memory
 from tl_vs_scratch.fast.switch import faster, is_fast, plain
 from tl_vs_scratch.networks.bodies import create_backbone, create_body
 from tl_vs_scratch.networks.digests import content_digest
 from tl_vs_scratch.networks.grafts import graft
 from tl_vs_scratch.networks.names import body_digest, body_name, check_backbone
-
-PACKAGE = Path(tl_vs_scratch.__file__).parent
-
 
 def small():
     top = nn.Sequential(nn.Conv2d(4, 4, 3, groups=4, bias=False), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten())
@@ -318,24 +311,3 @@ def test_frozen_stages_say_the_same_either_way():
     assert fast is not net.stages
     assert torch.allclose(fast(x), before, rtol=1e-3, atol=1e-3)
     assert torch.equal(net.stages(x), before) # the original is as it was
-
-
-def test_importing_and_building_set_no_memory_policy():
-    "Only somebody who asks for it changes how this process's memory is kept"
-    callers = [path for path in PACKAGE.rglob('*.py') if path.name != 'memory.py' and 'networks' in path.parts]
-    assert not any('keep_freed_memory' in path.read_text() for path in callers)
-    assert isinstance(keep_freed_memory.__doc__, str)
-
-
-# ---- how the rooms read ----
-
-ROOMS = [path for room in ('fast', 'networks') for path in (PACKAGE/room).glob('*.py')]
-
-
-@pytest.mark.parametrize('path', ROOMS, ids=lambda path: f'{path.parent.name}.{path.stem}')
-def test_no_dense_lines_or_long_functions(path):
-    text = path.read_text()
-    assert max(map(len, text.splitlines()), default=0) <= 120
-    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
-    long = {f.name: len(list(ast.walk(f))) for f in functions if len(list(ast.walk(f))) > 200}
-    assert not long

@@ -17,6 +17,7 @@ from .intervals import score_interval
 from .plots import axes, legend, line_style, line_with_band, size_axis
 from .words import probe_sentence, probe_title
 from ..basics.progress import Progress, in_notebook
+from ..fast.switch import faster
 from ..studies.plan import default_sizes
 from ..tasks.scores import Score, as_score
 from ..tasks.sources import load_task
@@ -159,7 +160,8 @@ def probe_curve(
     from tl_vs_scratch.training.features import task_features
     if seeds < 1: raise ValueError(f'seeds must be at least 1, not {seeds}')
     task = load_task(task)
-    sizes, x = _checked_sizes(task, sizes), task_features(task, body, size)
+    sizes = _checked_sizes(task, sizes)
+    with faster(): x = task_features(task, body, size) # as studies do, so that they share what is cached
     curve, live = ProbeCurve(task, body_name(body), {}), _Live(progress)
     with Progress(len(sizes)*seeds, 'probes', 'probes', show=progress) as bar:
         for n in sizes:

@@ -49,7 +49,8 @@ class Session:
 
     def empty(self, *names):
         "Empty these drawers, or all of them"
-        for name in names or list(self.drawers): self.drawer(name).clear()
+        for name in names or list(self.drawers):
+            if name in self.drawers: self.drawers[name].clear()
 
     def __repr__(self):
         held = [f'{name}: {len(drawer)}' for name, drawer in self.drawers.items()]
