@@ -21,6 +21,7 @@ from tl_vs_scratch.networks.digests import content_digest
 from tl_vs_scratch.networks.grafts import graft
 from tl_vs_scratch.networks.names import body_digest, body_name, check_backbone
 
+
 def small():
     top = nn.Sequential(nn.Conv2d(4, 4, 3, groups=4, bias=False), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     return dict(stem=nn.Conv2d(3, 4, 3), top=top)

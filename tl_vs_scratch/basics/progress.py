@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 from html import escape
+from multiprocessing import parent_process
 
 # %% ../../nbs/basics/03_progress.ipynb #say-text-str-one-line-for-th
 def say(text:str):
@@ -95,7 +96,8 @@ class Progress:
     ):
         self.total, self.what, self.unit, self.keep = total, what, unit, keep
         self.done, self.note, self.left = 0, '', None
-        self.place = place(stream or sys.stderr) if show else None
+        worker = parent_process() is not None # its lines would run into those of the process that shows them
+        self.place = place(stream or sys.stderr) if show and not worker else None
         self.began = time.monotonic()
         self.next, self.drawn = self.began + delay, False
 

@@ -54,8 +54,8 @@ def _write_part(res, grad, weight, stride, padding, a, b):
     taps = weight[:, :, a::stride, b::stride].flip(2, 3)
     row, rows_outside = _offsets(a, stride, padding)
     col, cols_outside = _offsets(b, stride, padding)
-    part = F.conv2d(grad, taps, padding=[side - 1 for side in taps.shape[2:]], groups=res.shape[1])
-    part = part[:, :, rows_outside:, cols_outside:]
+    all_around = [side - 1 for side in taps.shape[2:]]
+    part = F.conv2d(grad, taps, padding=all_around, groups=res.shape[1])[:, :, rows_outside:, cols_outside:]
     into = res[:, :, row::stride, col::stride]
     height, width = map(min, part.shape[2:], into.shape[2:])
     into[:, :, :height, :width] = part[:, :, :height, :width]

@@ -147,7 +147,7 @@ def _tell_wrapped(walker, o):
     walker.say(type(o).__name__)
     for name in ('__func__', 'fget', 'fset', 'fdel', '__self__'): walker.tell(getattr(o, name, None))
 
-def _tell_kind(walker, o): walker.tell(type(o)) # a handle holds a number of this process; its hook is told where it is
+def _tell_kind(walker, o): walker.tell(type(o)) # a handle of a hook: it holds a number of this process
 
 def _tell_builtin(walker, f):
     walker.say('builtin', f.__qualname__)
