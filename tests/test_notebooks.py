@@ -24,7 +24,7 @@ def name_of(path): return path.relative_to(ROOT/'nbs').as_posix()
 def check_runs(path, capfd):
     "Fail with the notebook's own traceback if one of its cells fails"
     interrupt, folder = signal.getsignal(signal.SIGINT), os.getcwd()
-    try: passed, _ = run_nb(path, skip_flags=['notest'], profile=False, cell_timeout=300)
+    try: passed, _ = run_nb(path, skip_flags=['notest'], profile=False, cell_timeout=900)
     finally: # test_nb sets a handler of its own; a notebook may change the folder
         signal.signal(signal.SIGINT, interrupt)
         os.chdir(folder)
