@@ -67,7 +67,7 @@ def entrants_of(
     return {entrant.label: entrant for entrant in entrants}
 
 # %% ../../nbs/studies/01_plan.ipynb #step-seconds-e-of-training-e
-STEP_SECONDS = 7e-3 # of training everything, per example of the usual size, with the usual body
+STEP_SECONDS = 12e-3 # of training everything, per example of the usual size, with the usual body
 SMALL_BODY = .25    # how much of that the small network from scratch takes
 TRIAL_SECONDS = .7  # of what every trial does besides
 
