@@ -336,11 +336,11 @@ def below_rival(
     study,
     table:pd.DataFrame # From `score_table`
 )->tuple:              # Of at most one `Finding`
-    "The strategies that do worse than a plain model, at the largest size"
-    at = table[table.n == table.n.max()].set_index('strategy')
+    "The strategies that are done, with enough seeds, and do worse than a plain model, at the largest size"
+    at = table[(table.n == table.n.max()) & (table.seeds >= ENOUGH_SEEDS)].set_index('strategy')
     if PLAIN not in at.index: return ()
-    gains = study.score.gains
-    networks = [label for label in at.index if study.strategies[label].start != 'none']
+    gains, learning = study.score.gains, still_learning(study, int(table.n.max()))
+    networks = [label for label in at.index if study.strategies[label].start != 'none' and label not in learning]
     worse = [label for label in networks if gains(at.score[label]) < gains(at.score[PLAIN])]
     return (Finding('below_rival', tuple(worse), dict(score=float(at.score[PLAIN]))),) if worse else ()
 

@@ -129,7 +129,6 @@ class Race:
     def __init__(self,
         study,          # A `Study`
         seconds:float,  # The time
-        jobs:int,       # Trainings at a time
         margin:float=.01 # How much worse than the best is as good
     ):
         self.study, self.seconds, self.margin = study, seconds, margin
@@ -144,7 +143,7 @@ class Race:
     def take_up(self):
         "What an earlier run has left"
         paths = self.study.store.paths(set(self.study.digests.values()), self.study.task.n_classes)
-        for trial in self.study.trials(): self.note(trial, paths.get(self.key_of(trial), []))
+        for trial in self.study.finished(): self.note(trial, paths.get(self.key_of(trial), [])) # the failed are tried again
 
     def key_of(self, trial)->tuple:
         return tuple(trial.row[name] for name in ('settings_digest', 'n', 'seed'))

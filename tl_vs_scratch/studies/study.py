@@ -151,7 +151,7 @@ def train(self:Study, todo:list, jobs:int, progress:bool):
 @patch
 def race(self:Study, seconds:float, jobs:int, progress:bool, margin:float):
     "Train what can change the answer, until the answer is clear enough or the time is spent"
-    race = Race(self, seconds, jobs, margin)
+    race = Race(self, seconds, margin)
     if progress: say(self.race_words(seconds, jobs))
     with Progress(round(seconds), self.task.name, 'seconds', progress, keep=True) as bar:
         for trial in outcomes(lambda: race.next_call(self.call), jobs):

@@ -142,6 +142,7 @@ class Training:
         self.targets = targets_of(task, n, seed)
         self.parts = entrant.strategy.parts(len(learn.model.stages))
         self.path = []
+        self.valid = None # (step, what the network said to the validation examples there)
         self.begin_part(0)
 
     @property
@@ -158,7 +159,6 @@ class Training:
     def begin_part(self, part:int):
         "Freeze what the part leaves frozen, and begin a new average"
         self.part, self.part_step, self.looks = part, 0, []
-        self.valid = None # (step, what the network said to the validation examples there)
         if not self.is_done: freeze_to(self.learn, self.phase.frozen(len(self.learn.model.stages)))
         self.average = PathAverage(self.learn.model, 0 if self.is_done else self.phase.schedule.newest)
 
@@ -312,6 +312,7 @@ def train(
             put_away(training, file)
             kept_at = time.perf_counter()
         if stopped: break
+    if not training.path or training.path[-1].step != training.steps: training.advance() # it was over when taken up
     if file and training.is_over and not training.is_done: put_away(training, file)
     return training
 
@@ -336,20 +337,20 @@ def run_trial(
     "Train one strategy with `n` labels until it is done, and measure it on the test set on the way"
     began = time.perf_counter()
     entrant = strategy if isinstance(strategy, Entrant) else parse_strategy(strategy, body)
-    new = [Training(task, entrant, n, seed, settings, factor) for factor in lr_factors(settings.tune)]
+    new = (Training(task, entrant, n, seed, settings, factor) for factor in lr_factors(settings.tune)) # one by one
     runs = [train(training, keep, stop) for training in new]
     best = min(runs, key=final_loss)
     outputs = best.path[-1].outputs | dict(train=train_outputs(best))
     if best.prefix: best.prefix.write()
-    row = trial_id(task, entrant, n, seed, settings) | costs_of(best, runs) | end_of(best)
-    row |= dict(seconds_wall=time.perf_counter() - began)
+    row = trial_id(task, entrant, n, seed, settings) | costs_of(best, runs)
+    row |= end_of(best, runs) | dict(seconds_wall=time.perf_counter() - began)
     path = [at for run in runs for at in run.path]
     return Trial(row | score_columns(task.score, outputs, targets_of(task, n, seed)), path, outputs)
 
-def end_of(training:Training)->dict:
-    "The columns that say how it ended"
-    lr = training.entrant.strategy.phases[-1].lr*training.lr_factor
-    return dict(lr=lr, status='done' if training.is_done else 'learning', error='')
+def end_of(best:Training, runs:list)->dict:
+    "The columns that say how it ended: done only where the trainings at all rates are"
+    done = all(run.is_done for run in runs)
+    return dict(lr=best.entrant.strategy.phases[-1].lr*best.lr_factor, status='done' if done else 'learning', error='')
 
 def final_loss(training:Training)->float:
     "By which rates are chosen"
