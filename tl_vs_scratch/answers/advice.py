@@ -284,7 +284,7 @@ def compared(
 # %% ../../nbs/answers/03_advice.ipynb #still-learning-study-n-int-t
 def still_learning(study, n:int)->tuple: # Labels
     "Those with a training at this size that was stopped before it was done"
-    found = study.learning() if hasattr(study, 'learning') else {}
+    found = study.learning()
     return tuple(label for label in study.strategies if (label, n) in found)
 
 def twice_the_time(courses:list, gains)->tuple: # Mean and standard deviation, more is better
@@ -313,8 +313,8 @@ def forecast(
 
 def within_range(score, ends:np.ndarray)->dict: # low, mid, high
     "The ends of an interval and its middle, in the order of the score and no further than it goes"
-    low, mid, high = np.sort(ends.clip(0, 1) if score.is_share else ends)
-    return dict(low=float(low), mid=float(mid), high=float(high))
+    ends = np.sort(ends.clip(0, 1) if score.is_share else ends)
+    return dict(zip(('low', 'mid', 'high'), map(float, ends)))
 
 def forecasts(
     study,

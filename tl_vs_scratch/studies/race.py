@@ -143,7 +143,7 @@ class Race:
     def take_up(self):
         "What an earlier run has left"
         paths = self.study.store.paths(set(self.study.digests.values()), self.study.task.n_classes)
-        for trial in self.study.finished(): self.note(trial, paths.get(self.key_of(trial), [])) # the failed are tried again
+        for trial in self.study.finished(): self.note(trial, paths.get(self.key_of(trial), [])) # not the failed
 
     def key_of(self, trial)->tuple:
         return tuple(trial.row[name] for name in ('settings_digest', 'n', 'seed'))
