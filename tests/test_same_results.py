@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import tl_vs_scratch as tlvs
 from tl_vs_scratch.studies.workers import train_one
-from tl_vs_scratch.training.paths import log_losses
+from tl_vs_scratch.tasks.scores import surprise
 from tl_vs_scratch.training.recipes import OneCycle, Phase, Settings, Strategy, parse_strategy, targets_of
 
 BEFORE = json.loads((Path(__file__).parent/'data/before.json').read_text())['trials']
@@ -29,7 +29,7 @@ def test_trial_is_as_it_was(before, tasks):
     assert row['status'] == 'done', trial.traceback
     for name in ('start', 'body', 'steps', 'trainable_params'): assert row[name] == before[name], name
     assert row['flops'] == before['flops'] if row['start'] == 'random' else row['flops'] > before['flops'] # validation is paid for now
-    valid = log_losses(trial.outputs['valid'], targets_of(task, n, seed)['valid']).mean()
+    valid = surprise(trial.outputs['valid'], targets_of(task, n, seed)['valid']).mean()
     assert valid == pytest.approx(before['valid_loss'], rel=.02)
     for part in ('test', 'valid', 'train'): assert row[f'{part}_score'] == pytest.approx(before[f'{part}_accuracy'], abs=.04)
     assert row['overfitting_gap'] == pytest.approx(row['train_score'] - row['test_score'])

@@ -275,6 +275,8 @@ def rival_words(finding, score, medium)->str:
 def forecast_words(finding, score, taken:str|None)->str:
     "Where a strategy is going that was stopped before it was done"
     (label,), r = finding.strategies, finding.numbers
+    if finding.kind == 'too_soon':
+        return f'{label} had hardly begun when it was stopped: where it is going, nobody can say.'
     then = f"{score.say(r['mid'])} ({score.say(r['low'])} to {score.say(r['high'])})"
     likely = '' if label == taken or taken is None else f'; {chance_words(r["chance"])} be as good as {taken} is now'
     return (f"{label} was stopped while it was still learning: with twice its time, {time_words(r['seconds'])} more a "
@@ -282,8 +284,8 @@ def forecast_words(finding, score, taken:str|None)->str:
 
 def chance_words(chance:float)->str:
     "How likely, to a twentieth"
-    if chance < .05: return 'it is unlikely to'
-    return f'the chance is about {min(95, max(5, 5*round(20*chance)))}% that it would'
+    if chance < .05: return 'by then it is unlikely to'
+    return f'the chance is about {min(95, max(5, 5*round(20*chance)))}% that by then it would'
 
 def time_words(seconds:float)->str: # '12 s', '3 minutes'
     "How long, roughly"
