@@ -134,6 +134,13 @@ def test_loss_that_is_no_number(task, tmp_path):
     assert compare().trained == 2
 
 
+def test_a_race_tries_again_what_failed(task, tmp_path):
+    wild = tlvs.Strategy('wild', 'random', (tlvs.Phase(train='all', lr=1e30),))
+    grid = dict(sizes=[12], seeds=1, strategies=[wild, 'scratch'], body='convnet', out=tmp_path, **TINY)
+    first, again = (tlvs.compare(task, budget='60s', **grid) for _ in range(2))
+    assert first.results.status.tolist() == ['failed', 'learning'] and (first.trained, again.trained) == (2, 1)
+
+
 def test_interrupt_is_no_failed_trial(task, tmp_path, monkeypatch):
     "Ctrl-C in the middle of a trial leaves no row of it"
     run = engine.run_trial

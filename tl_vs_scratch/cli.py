@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['app', 'CacheDir', 'AsJson', 'MISTAKES', 'PRESET_HELP', 'MARGIN_HELP', 'Preset', 'option', 'comma_separated',
-           'use_cache', 'fail', 'interrupted', 'show_json', 'compare', 'run_and_finish', 'finish', 'report', 'rules',
-           'tasks', 'cache', 'main']
+           'use_cache', 'fail', 'interrupted', 'show_json', 'compare', 'run_and_finish', 'what_was_done', 'finish',
+           'report', 'rules', 'tasks', 'cache', 'main']
 
 # %% ../nbs/command/00_cli.ipynb #json-os-sys-enum-enum-pathli
 import json
@@ -73,7 +73,7 @@ def compare(
     sizes:Annotated[str, option('Numbers of labels, such as 50,100,200.  [default: as the preset]')]=None,
     seeds:Annotated[int, option('Trainings per strategy and size, at most.  [default: as the preset]', min=1)]=None,
     preset:Annotated[Preset, typer.Option(help=PRESET_HELP)]=Preset.quick,
-    budget:Annotated[str, option('How long it may take, such as 90s, 5m or 1h30m.  [default: as the preset]')]=None,
+    budget:Annotated[str, option('How long it may take in all, such as 90s, 5m or 1h30m.  [default: as the preset]')]=None,
     margin:Annotated[float, typer.Option(help=MARGIN_HELP, min=0.)]=.01,
     score:Annotated[str, option('accuracy, balanced_accuracy or log_loss.  [default: accuracy]')]=None,
     body:Annotated[str, typer.Option(help='The network, where a strategy names no other.')]='tf_efficientnet_lite0',
@@ -107,6 +107,12 @@ def run_and_finish(study, as_json:bool, margin:float, **how):
         raise
     finish(study, as_json, margin)
 
+def what_was_done(study)->str:
+    "What this run has trained, and why nothing where it has not"
+    if study.trained: return f"Trained {counted(study.trained, 'trial')}."
+    if not study.missing(): return 'Nothing to train: all trials were finished before.'
+    return 'Nothing to train: what this budget allows was done before; a larger one goes on from here.'
+
 def finish(study, as_json:bool, margin:float):
     "Write what a study leaves and show what came of it"
     summary = study.summary(margin)
@@ -114,9 +120,8 @@ def finish(study, as_json:bool, margin:float):
     study.report(summary=summary)
     if as_json: show_json(summary.to_json())
     else:
-        done = f"Trained {counted(study.trained, 'trial')}." if study.trained else \
-            'Nothing to train: all trials were finished before.'
-        print(f'{done}\n\n{summary}\n\nWritten to {study.out}: study.db, results.csv, summary.json, report.html')
+        print(f'{what_was_done(study)}\n\n{summary}\n')
+        print(f'Written to {study.out}: study.db, results.csv, summary.json, report.html')
     if not len(study.finished()): raise RuntimeError('every trial failed; report.html says why')
 
 # %% ../nbs/command/00_cli.ipynb #app-command-report-folder-an

@@ -7,6 +7,7 @@ __all__ = ['KEPT', 'some_excerpts', 'Study']
 
 # %% ../../nbs/studies/04_study.ipynb #atexit-gc-os-time-traceback
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from functools import partial
@@ -17,7 +18,7 @@ from ..basics.progress import Progress, say
 from ..basics.provenance import machine
 from .plan import (FIRST, Planned, about, default_sizes, digest_of, entrants_of, guess_seconds,
                                         parse_budget, seconds_left)
-from .race import Race
+from .race import LEAST_TIME, Race
 from .results import Results, task_about
 from .store import Store
 from .workers import check_jobs, has_gpu, outcomes, train_one
@@ -60,22 +61,28 @@ class Study(Results):
         jobs:int|None=None,  # Trials at a time; None: one per processor core, or one on a GPU
         fresh:bool=False,    # Forget what is stored and train everything again
         progress:bool=True,  # Say what is done, and how long it will take?
-        budget=None,         # As in `parse_budget`: race for so long; None: train the whole grid, each to its end
+        budget=None,         # As in `parse_budget`: race for so long, with earlier races over this grid; None: no race
         margin:float=.01     # In a race: how much worse than the best is as good
     )->'Study':
         "Train what is missing; interrupted, it keeps what is done"
         jobs, seconds = check_jobs(jobs), parse_budget(budget)
         if fresh: self.forget()
         todo = self.missing()
-        self.trained = 0
+        self.trained, began = 0, time.monotonic()
         self.remember(None)
         try:
-            if todo and seconds: self.race(seconds, min(jobs, len(todo)), progress, margin)
+            if todo and seconds: self.race(seconds - self.raced(), min(jobs, len(todo)), progress, margin)
             elif todo: self.train(todo, min(jobs, len(todo)), progress)
         finally:
-            if self.trained: self.remember(machine())
+            if self.trained: self.remember(machine(), time.monotonic() - began if seconds else 0.)
             self.write_csv()
         return self
+
+    def raced(self)->float:
+        "Seconds that went into races over this grid: a budget is the study's, not a run's"
+        mine = self.about()
+        def is_mine(other): return all(other[name] == mine[name] for name in ('digests', 'sizes', 'seeds'))
+        return sum(run['study'].get('raced', 0.) for run in self.store.runs() if is_mine(run['study']))
 
     @property
     def unfinished(self)->Path:
@@ -94,13 +101,13 @@ class Study(Results):
             return status == 'done' or (status == 'learning' and steps >= self.settings.max_steps)
         return [planned for planned in self.grid if not is_over(planned)]
 
-    def remember(self, on):
+    def remember(self, on, raced:float=0.):
         "Note all that a report needs besides the trials; `on` which machine they were trained, None before they are"
         fingerprint = self.task.fingerprint
         self.store.add_task(fingerprint, task_about(self.task))
         if not self.store.excerpts(fingerprint): self.store.add_excerpts(fingerprint, some_excerpts(self.task))
         now = datetime.now(timezone.utc).isoformat(timespec='seconds')
-        self.store.add_run(now, self.about(), on)
+        self.store.add_run(now, self.about() | dict(raced=raced), on)
 
     def keep(self, trial):
         "Keep what came of a training; one that is done needs its unfinished state no more"
@@ -151,6 +158,9 @@ def train(self:Study, todo:list, jobs:int, progress:bool):
 @patch
 def race(self:Study, seconds:float, jobs:int, progress:bool, margin:float):
     "Train what can change the answer, until the answer is clear enough or the time is spent"
+    if seconds < LEAST_TIME:
+        if progress: say(f'{self.task.name}: the budget was spent before; a larger one goes on from here')
+        return
     race = Race(self, seconds, margin)
     if progress: say(self.race_words(seconds, jobs))
     with Progress(round(seconds), self.task.name, 'seconds', progress, keep=True) as bar:
