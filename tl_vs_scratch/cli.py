@@ -73,7 +73,7 @@ def compare(
     sizes:Annotated[str, option('Numbers of labels, such as 50,100,200.  [default: as the preset]')]=None,
     seeds:Annotated[int, option('Trainings per strategy and size, at most.  [default: as the preset]', min=1)]=None,
     preset:Annotated[Preset, typer.Option(help=PRESET_HELP)]=Preset.quick,
-    budget:Annotated[str, option('How long it may take in all, such as 90s, 5m or 1h30m.  [default: as the preset]')]=None,
+    budget:Annotated[str, option('How long in all, such as 90s, 5m or 1h30m.  [default: as the preset]')]=None,
     margin:Annotated[float, typer.Option(help=MARGIN_HELP, min=0.)]=.01,
     score:Annotated[str, option('accuracy, balanced_accuracy or log_loss.  [default: accuracy]')]=None,
     body:Annotated[str, typer.Option(help='The network, where a strategy names no other.')]='tf_efficientnet_lite0',
