@@ -7,7 +7,7 @@ import pandas as pd
 from tl_vs_scratch.tasks.pictures import Pictures
 from tl_vs_scratch.tasks.scores import as_score
 from tl_vs_scratch.tasks.task import Task
-from tl_vs_scratch.training.paths import Course
+from tl_vs_scratch.training.paths import Checkpoint, Course
 from tl_vs_scratch.training.recipes import Arm, Settings, Trial
 
 COLUMNS = ('task strategy start body n seed size lr settings_digest score valid_score test_score train_score overfitting_gap seconds seconds_wall '
@@ -72,7 +72,19 @@ class FakeStudy:
     @property
     def results(self): return pd.DataFrame([t.row for t in self._trials], columns=COLUMNS)
     def trials(self): return list(self._trials)
-    def done(self): return [t for t in self._trials if t.row['status'] != 'failed']
+    def finished(self): return [t for t in self._trials if t.row['status'] != 'failed']
+    def targets(self, part, n, seed):
+        return self.task.labels[dict(test=self.task.test_idxs, train=self.task.labelled_idxs, valid=self.task.labelled_idxs[::5])[part]]
+
+    @property
+    def store(self): return SimpleNamespace(paths=lambda *_: {(t.row['settings_digest'], t.row['n'], t.row['seed']): self._path(t) for t in self.finished()})
+
+    def _path(self, trial):
+        "Three checkpoints on the way to what the trial gives: at first, half of the answers were others"
+        def until(outputs, share): return np.where(np.arange(len(outputs))[:, None] < share*len(outputs), outputs, np.roll(outputs, 1, 1))
+        return [Checkpoint(step, 1., 1., 1., {part: until(trial.outputs[part], share) for part in ('test', 'valid')})
+                for step, share in ((20, .5), (40, .75), (80, 1))]
+
     def learning(self): return {(label, n): list(range(self.seeds)) for label, n in self.truth if label in self.early}
 
     def courses(self, part='test', tuned=False):
@@ -84,14 +96,13 @@ class FakeStudy:
         return found
 
     def values(self, part='test'):
-        idxs = dict(test=self.task.test_idxs, train=self.task.labelled_idxs, valid=self.task.labelled_idxs[::5])[part]
-        targets, found = self.task.labels[idxs], {}
-        for t in self.done(): found.setdefault((t.row['strategy'], t.row['n']), {})[t.row['seed']] = self.score.values(t.outputs[part], targets)
+        targets, found = self.targets(part, 0, 0), {}
+        for t in self.finished(): found.setdefault((t.row['strategy'], t.row['n']), {})[t.row['seed']] = self.score.values(t.outputs[part], targets)
         return found
 
     def guesses(self, n):
         found = {}
-        for t in self.done():
+        for t in self.finished():
             if t.row['n'] == n: found.setdefault(t.row['strategy'], {})[t.row['seed']] = t.outputs['test'].argmax(1)
         return found
 

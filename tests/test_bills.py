@@ -27,7 +27,7 @@ def study(): return FakeStudy(TRUTH, failed=[('scratch', 60, 0)])
 
 def test_a_bill_per_finished_trial(study):
     each = b.bills(study)
-    assert list(each.columns) == b.BILL and len(each) == len(study.done()) == 17
+    assert list(each.columns) == b.BILL and len(each) == len(study.finished()) == 17
     assert each.equals(b.bills(study.results))
     seconds = each.set_index('strategy').seconds.groupby(level=0).first()
     assert seconds.to_dict() == dict(scratch=9., linear_probe=1., fine_tune=5.)

@@ -1,0 +1,117 @@
+"""Is the advice good? Races told again from studies that trained everything to its end
+
+    python -m benchmarks.advice STUDIES [--data FOLDER] [--json FILE]
+
+STUDIES is a folder for the exhaustive studies, one per task; what is missing of `SITUATIONS` is trained there first, which takes hours and may be
+interrupted. --data says where the folders of pictures are that some situations are made of; without it, these are left out. Each situation (a task
+and a number of labels) is then raced within 5, 15 and 50% of what its exhaustive study cost, on a clock that only the trainings move, and the answer
+is set beside what the exhaustive study found: how many points the advice loses against the best (regret), what it said it would lose at most, and
+whether a sentence contradicts the exhaustive study. Beside it: always the same strategy, and the rules of thumb.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.machine import finish
+from benchmarks.replay import Replay, cost
+from tl_vs_scratch.answers.curves import difference
+from tl_vs_scratch.answers import shown # noqa: F401; gives `summary` to studies
+from tl_vs_scratch.studies.plan import PRESETS
+from tl_vs_scratch.studies.study import Study
+from tl_vs_scratch.tasks.sources import load_task
+from tl_vs_scratch.training.recipes import Settings
+
+SITUATIONS = dict( # task -> sizes; all at 32 pixels, so that hundreds of trainings are a matter of hours
+    digits=(60, 200, 800), emoji=(60, 150, 309), clothing10=(100, 300), grocery43=(250, 600), signs=(100, 400, 1000))
+PIXELS, SEEDS, SHARES = 32, 3, (.05, .15, .5)
+ALWAYS = 'fine_tune', 'linear_probe', 'scratch:convnet', 'plain_svm'
+
+
+def exhaustive(name, data, folder)->Study:
+    "The study of a task with everything trained to its end; None where its pictures are not at hand"
+    where = name if name in ('digits', 'emoji') else data and data/name
+    if where is None: return None
+    task = load_task(str(where))
+    return Study(task, PRESETS['quick']['strategies'], SITUATIONS[name], SEEDS, settings=Settings(size=PIXELS), out=folder/name)
+
+
+def truths(whole, n)->dict: # label -> mean test score
+    at = whole.results[(whole.results.n == n) & (whole.results.status == 'done')]
+    return at.groupby('strategy').test_score.mean().to_dict()
+
+
+def contradictions(summary, whole_summary, n)->list[str]:
+    "What the race said that the whole study excludes"
+    found = []
+    def excluded(a, b, at_least):
+        "Is b ahead of a by more than that, for sure?"
+        rows = difference(whole_summary.pairs, b, a)
+        rows = rows[rows.n == n]
+        return len(rows) and float(rows.low.iloc[0]) > at_least
+    advice = summary.advice
+    said = [*advice.reasons, *(f for _, fs in summary.compared for f in fs)]
+    found += [f'{f.strategies[0]} ahead of {f.strategies[1]}' for f in said if f.kind == 'ahead' and excluded(*f.strategies, 0.)]
+    if advice.strategy:
+        better = [other for other in whole_summary.table.strategy.unique() if other != advice.strategy and excluded(advice.strategy, other, advice.shortfall)]
+        found += [f'{advice.strategy} within {100*advice.shortfall:.1f} points of {other}' for other in better]
+    return found
+
+
+def situation(whole, guesses, n, whole_summary)->list[dict]:
+    "One row per budget"
+    truth, total, rows = truths(whole, n), cost(whole, n), []
+    best = max(truth, key=truth.get)
+    for share in SHARES:
+        with tempfile.TemporaryDirectory() as folder:
+            replay = Replay(whole, Path(folder), [n], guesses)
+            replay.run(share*total)
+            summary = replay.summary()
+        taken = summary.advice.strategy
+        rows.append(dict(task=whole.task.name, n=n, share=share, seconds=share*total, best=best, taken=taken,
+                         regret=100*(truth[best] - truth[taken]) if taken else None, said=100*(summary.advice.shortfall or 0),
+                         decided=not summary.advice.undecided, trained=len(replay.results), of=len(replay.grid),
+                         contradictions=contradictions(summary, whole_summary, n)))
+    return rows
+
+
+def overall(rows)->list[dict]:
+    "Means over the situations, per budget"
+    found = []
+    for share in SHARES:
+        mine = [r for r in rows if r['share'] == share]
+        regrets = [r['regret'] for r in mine if r['taken']]
+        found.append(dict(share=share, situations=len(mine), answered=len(regrets), mean_regret=np.mean(regrets), worst_regret=max(regrets),
+                          mean_said=np.mean([r['said'] for r in mine if r['taken']]), decided=np.mean([r['decided'] for r in mine]),
+                          contradictions=sum(len(r['contradictions']) for r in mine)))
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('studies', type=Path)
+    parser.add_argument('--data', type=Path)
+    parser.add_argument('--json', type=Path)
+    parser.add_argument('--only-finished', action='store_true', help='train nothing; leave out what is not finished')
+    args = parser.parse_args()
+    rows, always = [], []
+    for name in SITUATIONS:
+        study = exhaustive(name, args.data, args.studies)
+        if study is None: continue
+        if not args.only_finished: study.run()
+        guesses, whole_summary = study.time_guesses(), None
+        for n in study.sizes:
+            trials = [t for t in study.trials() if t.row['n'] == n]
+            if len(trials) < len(study.strategies)*SEEDS: continue
+            whole_summary = whole_summary or study.summary()
+            rows += situation(study, guesses, n, whole_summary)
+            truth = truths(study, n)
+            always.append({label: 100*(max(truth.values()) - truth[label]) for label in ALWAYS})
+            print(*rows[-3:], sep='\n', flush=True)
+    fixed = {label: dict(mean_regret=np.mean([r[label] for r in always]), worst_regret=max(r[label] for r in always)) for label in ALWAYS}
+    finish(args, dict(overall=overall(rows), always=fixed, situations=rows))
+
+
+if __name__ == '__main__': main()
