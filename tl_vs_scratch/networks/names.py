@@ -80,8 +80,9 @@ def check_backbone(
     if isinstance(body, str):
         if body in list_backbones() or library_of(body): return
         known = list_backbones()
-        raise ValueError(f"can not stage '{body}'; supported are {', '.join(known)}, any network of timm by its "
-                         f"name, torchvision's as 'torchvision/NAME', or a dict or list of modules as stages.{meant(body, known)}")
+        raise ValueError(
+            f"can not stage '{body}'; supported are {', '.join(known)}, any network of timm by its name, torchvision's "
+            f"as 'torchvision/NAME', or a dict or list of modules as stages.{meant(body, known)}")
     if is_factory(body):
         if _takes_nothing(body): return
         raise ValueError(f'a function that gives a body takes no arguments; {_called(body)} does')

@@ -1,0 +1,119 @@
+"Networks of a dozen families become stages; each is what it was, may be trained, frozen, copied and sent, and is entered anywhere"
+
+import pickle
+from copy import deepcopy
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from tl_vs_scratch.networks.bodies import create_backbone, create_body
+from tl_vs_scratch.networks.grafts import graft
+from tl_vs_scratch.networks.staged import StagedNet
+from tl_vs_scratch.networks.staging import cut_up, prove_staged
+from torch import nn
+
+BLOCKS = [f'block{k}' for k in range(1, 13)]
+FAMILIES = {
+    'tf_efficientnet_lite0': ['stem', *BLOCKS[:7], 'top'],
+    'resnet18': ['stem', 'layer1', 'layer2', 'layer3', 'layer4'],
+    'timm/resnet18d': ['stem', 'layer1', 'layer2', 'layer3', 'layer4'],
+    'vit_tiny_patch16_224': ['patch_embed', *BLOCKS, 'top'],
+    'swin_tiny_patch4_window7_224': ['patch_embed', 'layer1', 'layer2', 'layer3', 'layer4', 'top'],
+    'convnext_atto': ['stem', 'stage1', 'stage2', 'stage3', 'stage4', 'top'],
+    'mobilenetv3_small_050': ['stem', *BLOCKS[:6], 'top'],
+    'densenet121': ['stem', 'denseblock1', 'denseblock2', 'denseblock3', 'denseblock4', 'top'],
+    'eva02_tiny_patch14_224': ['patch_embed', *BLOCKS, 'top'],
+    'xcit_nano_12_p16_224': ['patch_embed', *BLOCKS, 'top'],
+    'poolformer_s12': ['stem', 'stage1', 'stage2', 'stage3', 'stage4', 'top'],
+    'edgenext_xx_small': ['stem', 'stage1', 'stage2', 'stage3', 'stage4', 'top'],
+    'efficientvit_b0': ['stem', 'stage1', 'stage2', 'stage3', 'stage4', 'top'],
+}
+SIX = ['tf_efficientnet_lite0', 'resnet18', 'vit_tiny_patch16_224', 'swin_tiny_patch4_window7_224', 'convnext_atto', 'densenet121']
+
+
+def made(name): return create_backbone(name, pretrained=False, image_size=56 if 'patch14' in name else 64)
+
+
+@pytest.mark.parametrize('name', FAMILIES)
+def test_a_family(name):
+    "`create_backbone` proves it; the names are its own, the features are as many as it says, and no weight is in two stages"
+    net = made(name)
+    assert net.stage_names == FAMILIES[name] and net.training
+    net.eval()
+    for n in (1, 4): assert net(net.example(n)).shape == (n, net.n_features)
+    assert len(list(net.parameters())) == sum(len(list(o.parameters())) for o in net.stages)
+
+
+@pytest.mark.parametrize('name', SIX)
+def test_gradients_are_the_originals(name):
+    fixed = dict(img_size=64) if 'patch' in name else {}
+    model = timm.create_model(name, num_classes=0, **fixed).eval()
+    x = torch.rand(2, 3, 64, 64)
+    def gradients(net):
+        model.zero_grad()
+        net(x).pow(2).sum().backward()
+        return [p.grad.clone() for p in model.parameters()]
+    want, got = gradients(model), gradients(StagedNet(cut_up(model, torch.rand(8, 3, 64, 64))))
+    for g, w in zip(got, want): assert torch.allclose(g, w, rtol=1e-4, atol=1e-5*(1 + w.abs().max().item()))
+
+
+@pytest.mark.parametrize('name', ['vit_tiny_patch16_224', 'resnet18'])
+def test_copied_and_sent_it_says_the_same(name):
+    net = made(name).eval()
+    x = net.example(2)
+    for other in (deepcopy(net), pickle.loads(pickle.dumps(net))): assert torch.equal(other(x), net(x))
+
+
+def test_weights_load_strictly_back_into_timm():
+    net = made('vit_tiny_patch16_224')
+    weights = {k: v for stage in net.stages for k, v in stage.state_dict().items()}
+    timm.create_model('vit_tiny_patch16_224', num_classes=0, img_size=64).load_state_dict(weights)
+
+
+def test_a_batch_says_the_size():
+    net = create_body('vit_tiny_patch16_224', False, torch.rand(1, 3, 48, 48))
+    assert net.eval()(torch.rand(2, 3, 48, 48)).shape == (2, 192)
+
+
+class Dropping(nn.Module):
+    "Four layers with a functional dropout between them, a table of positions, and an argument that it may do without"
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(*[nn.Linear(4, 4) for _ in range(4)])
+    def forward(self, x, mask=None):
+        table = torch.arange(4, device=x.device)/4
+        n = x.shape[0]
+        for layer in self.layers:
+            x = nn.functional.dropout(layer(x), .5, self.training) + table
+        return x.reshape(n, -1)
+
+
+def test_dropout_follows_the_mode_and_constants_do_not_count():
+    model = Dropping()
+    net = StagedNet(cut_up(model, torch.rand(8, 4)))
+    assert net.stage_names == ['layer1', 'layer2', 'layer3', 'layer4']
+    prove_staged(net, model, torch.rand(2, 4))
+    x = torch.rand(64, 4)
+    assert torch.equal(net.eval()(x), net(x)) and not torch.equal(net.train()(x), net(x))
+
+
+def test_shared_weights_are_not_cut_apart():
+    model = Dropping()
+    model.layers[3].weight = model.layers[0].weight
+    with pytest.raises(ValueError, match='weights are shared'): cut_up(model, torch.rand(8, 4), 'mine')
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    small = timm.create_model('resnet18', num_classes=10)
+    path = tmp_path/'small.safetensors'
+    save_file(small.state_dict(), path)
+    net = create_backbone('timm/resnet18', weights=path)
+    assert net.start == 'pretrained' and torch.equal(next(net.stages.parameters()), small.conv1.weight)
+    with pytest.raises(ValueError, match="not those of 'timm/resnet34'"): create_backbone('timm/resnet34', weights=path)
+    with pytest.raises(ValueError, match='pretrained=True'): create_backbone('timm/resnet18', False, weights=path)
+
+
+def test_a_graft_on_tokens():
+    net = graft(made('vit_tiny_patch16_224'), 'block1')
+    assert net(net.example(3)).shape == (3, 256)
