@@ -168,7 +168,7 @@ def _named_body(body, pretrained, in_channels, size, weights):
     example = net.example(2)
     prove_same(net, model, example)
     _prove_once(net, model, (body, in_channels, size), partial(net.example, size=size or net.example.keywords['size']))
-    if body not in LITES and library_of(body) == 'torchvision': example = net.example(2) # so that a seed gives the head that it gave in earlier versions
+    if library_of(body) == 'torchvision': example = net.example(2) # so that seeds give the heads that they always gave
     with torch.no_grad(): net.n_features = net.eval()(example).shape[1]
     return net.train()
 
