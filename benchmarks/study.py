@@ -5,7 +5,7 @@
 A standard study has 5 sizes x 3 seeds of each strategy. Running all of it twice takes hours, so a sample is measured and scaled:
 - plain fastai (timm's network, files, two loading processes, BatchNorm learning in the frozen part), one trial after another with
   all cores: the median seconds of a training step in each phase, and of a picture's forward pass, times the steps of the trial and
-  the pictures that it validates and tests;
+  the pictures that it validates and tests; a phase without a length counts for the usual number of steps, on both sides;
 - ours: trials as `compare` runs them, one thread each and as many at a time as there are cores. Of a strategy with a frozen part only
   they are run whole, and further trials are measured apart from the first ones, which fill the cache; the others are run with a few
   steps, with 60 and with 180, and what the steps between take is scaled.
@@ -26,7 +26,7 @@ from torch import nn
 
 from benchmarks.machine import arguments, empty_cache, finish, median
 from benchmarks.peers import BODY, Split, fastai_dls, network
-from tl_vs_scratch.studies.plan import PRESETS
+from tl_vs_scratch.studies.plan import PRESETS, usual_length
 from tl_vs_scratch.studies.study import Study
 from tl_vs_scratch.tasks.sources import load_task
 from tl_vs_scratch.training.recipes import STRATEGIES
@@ -35,6 +35,7 @@ from tl_vs_scratch.training.trial import in_steps
 STUDIED = ('scratch', 'linear_probe', 'fine_tune', 'lp_ft', 'partial_fine_tune')
 TRIALS = 5*3
 STAGES = 9 # of the body, the head apart
+EVALUATIONS = 8 # of a plain loop; ours look more often
 
 
 class Marks(Callback):
@@ -76,7 +77,7 @@ class NoValidation(Callback):
 def plain_seconds(plain, lengths, settings, n_valid, n_test, n_train, picture):
     "A trial as plain loops: its steps, a validation per evaluation, the training and the test pictures at the end"
     training = sum(steps*plain.step(phase) for phase, steps in lengths)
-    return training + picture*(settings.evaluations*n_valid + n_train + n_test)
+    return training + picture*(EVALUATIONS*n_valid + n_train + n_test)
 
 
 def our_seconds(task, name, steps, settings, out):
@@ -84,15 +85,21 @@ def our_seconds(task, name, steps, settings, out):
     cores = os.cpu_count()
     def run(seeds, steps):
         start = time.perf_counter()
-        study = Study(task, [name], [task.labels_available], seeds, settings=replace(settings, steps=steps), out=out).run(jobs=cores, progress=False)
-        if (study.results.status != 'done').any(): raise RuntimeError(study.results.error.max())
+        study = Study(task, [name], [task.labels_available], seeds, settings=replace(settings, max_steps=round(steps)), out=out).run(jobs=cores, progress=False)
+        if (study.results.status == 'failed').any(): raise RuntimeError(study.results.error.max())
         return (time.perf_counter() - start)/study.trained
-    if not trains_all(name): return run(cores, settings.steps), run(5*cores, settings.steps)
-    start, few, more = (run(cores, part/steps) for part in (4, 60, 180))
+    if not trains_all(name): return run(cores, steps), run(5*cores, steps)
+    start, few, more = (run(cores, part) for part in (4, 60, 180))
     whole = start + (more - few)*steps/120
     return whole, whole
 
 def trains_all(name): return any(p.train == 'all' for p in STRATEGIES[name].phases)
+
+
+def lengths_of(strategy, batches):
+    "Each part with its steps"
+    usual = usual_length(strategy.start, batches)
+    return [(p, round(min(p.length(batches), usual))) for p in strategy.parts(STAGES)]
 
 
 def main():
@@ -105,7 +112,7 @@ def main():
     ours = replace(settings, size=size, augment=False)
     with empty_cache(), tempfile.TemporaryDirectory() as folder:
         for name in args.strategies.split(','):
-            lengths = [(p, p.length(len(train)/settings.bs)) for p in STRATEGIES[name].parts(STAGES)]
+            lengths = lengths_of(STRATEGIES[name], len(train)/settings.bs)
             steps = sum(n for _, n in lengths)
             theirs = plain_seconds(plain, lengths, settings, len(valid), len(task.test_idxs), len(train), picture)
             first, further = our_seconds(task, name, steps, ours, f'{folder}/{name}')

@@ -28,14 +28,14 @@ def trial(data, size, strategy, precision, seed, steps):
     "What it was, its test accuracy and its seconds"
     torch.set_num_threads(1)
     keep_freed_memory()
-    task, settings = load_task(data), Settings(size=size, steps=steps, precision=precision)
+    task, settings = load_task(data), Settings(size=size, max_steps=steps, precision=precision)
     with faster(): row = run_trial(task, strategy, task.labels_available, seed, settings=settings).row
     give_memory_back() # else joblib takes the worker for one that leaks
     return strategy, precision, seed, row['test_score'], row['seconds']
 
 
 def main():
-    args = arguments(__doc__, strategies='scratch,fine_tune', seeds=6, steps=1.)
+    args = arguments(__doc__, strategies='scratch,fine_tune', seeds=6, steps=450)
     task, strategies = load_task(args.data), args.strategies.split(',')
     with empty_cache():
         calls = [delayed(trial)(args.data, args.size, s, p, seed, args.steps) for s in strategies for seed in range(args.seeds) for p in PRECISIONS]

@@ -37,12 +37,13 @@ IMAGES = {'image/png': 'png', 'image/jpeg': 'jpg', 'image/svg+xml': 'svg'}
 def run_notebook(
     path, # The notebook; its folder is the kernel's working directory
     timeout=600, # Seconds one cell may take
+    long=False   # Run cells marked `eval: false`, too?
 ):
     "Execute the notebook at `path` and save its outputs, cleaned; nothing is saved if a cell fails"
     path = Path(path)
     nb, parsed = nbformat.read(path, as_version=4), read_nb(path)
     default = fm_default_eval(nb_frontmatter(parsed))
-    runs = [does_cell_eval(cell, default) for cell in parsed.cells]
+    runs = [long or does_cell_eval(cell, default) for cell in parsed.cells]
     nb.metadata.pop('widgets', None)
     part = copy.copy(nb) # shares its cells and metadata with `nb`, so `nb` gets the results
     part.cells = [cell for cell, run in zip(nb.cells, runs) if run]
@@ -179,6 +180,7 @@ def main(args=None):
     run = commands.add_parser('run', help='execute notebooks in a real kernel and save their outputs, cleaned')
     run.add_argument('notebooks', nargs='*', type=Path, metavar='NOTEBOOK', help='default: all under nbs/')
     run.add_argument('--timeout', type=int, default=600, help='seconds one cell may take (default: 600)')
+    run.add_argument('--long', action='store_true', help='run the cells that are marked eval: false, too')
     make = commands.add_parser('readme', help='make README.md from the saved cells and outputs of nbs/index.ipynb')
     make.add_argument('--check', action='store_true', help='write nothing; exit 1 if README.md is not as it would be written')
     args = parser.parse_args(args)
@@ -192,7 +194,7 @@ def main(args=None):
     for path in args.notebooks or find_notebooks():
         start = time.time()
         print(path, end=' ', flush=True)
-        try: run_notebook(path, timeout=args.timeout)
+        try: run_notebook(path, args.timeout, args.long)
         except FileNotFoundError: sys.exit(f'\n{path}: no such notebook')
         except (CellExecutionError, CellTimeoutError) as e:
             sys.exit(f'\n{path}: a cell failed, so nothing was saved\n{strip_ansi(str(e))}')

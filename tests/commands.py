@@ -32,7 +32,8 @@ import matplotlib.pyplot, sklearn.datasets, torch.utils.flop_counter, tl_vs_scra
 import tl_vs_scratch.training.trial
 from tl_vs_scratch.studies.plan import PRESETS
 quick = PRESETS['quick']
-quick['settings'] = replace(quick['settings'], steps=.02, evaluations=2, size=32) # a preset that takes no time
+quick['settings'] = replace(quick['settings'], max_steps=20, size=32) # a preset that takes no time
+quick.update(budget=None, strategies=('scratch', 'scratch:convnet', 'linear_probe', 'fine_tune'))
 def work(call):
     os.chdir(call['cwd']); os.setpgrp()
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -112,7 +113,7 @@ def stored(out):
     path = Path(out)/'study.db'
     if not path.exists(): return []
     with closing(sqlite3.connect(f'file:{path}?mode=ro', uri=True, timeout=10)) as db:
-        try: return db.execute("SELECT settings_digest, n, seed, seconds, test FROM trials WHERE status = 'done' ORDER BY seed").fetchall()
+        try: return db.execute("SELECT settings_digest, n, seed, seconds, test FROM trials WHERE status != 'failed' ORDER BY seed").fetchall()
         except sqlite3.OperationalError: return [] # no table yet
 
 

@@ -7,10 +7,11 @@ import pandas as pd
 from tl_vs_scratch.tasks.pictures import Pictures
 from tl_vs_scratch.tasks.scores import as_score
 from tl_vs_scratch.tasks.task import Task
+from tl_vs_scratch.training.paths import Course
 from tl_vs_scratch.training.recipes import Arm, Settings, Trial
 
 COLUMNS = ('task strategy start body n seed size lr settings_digest score valid_score test_score train_score overfitting_gap seconds seconds_wall '
-           'seconds_tuning steps flops trainable_params peak_memory_mb device threads precision status error').split()
+           'seconds_tuning steps flops trainable_params peak_memory_mb device threads precision use_seconds_per_1000 weights_mb status error').split()
 LOOKS = dict(scratch=('#D55E00', 'o'), linear_probe=('#56B4E9', 's'), fine_tune=('#0072B2', '^'))
 SECONDS = dict(scratch=9., linear_probe=1., fine_tune=5.)
 
@@ -33,23 +34,24 @@ def outputs_of(rng, targets, n_classes, accuracy, sure=2.):
 
 
 class FakeStudy:
-    "Trials with these {(label, n): accuracy}; `failed` of them have failed, `missing` were not run"
-    def __init__(self, accuracy, seeds=3, score='accuracy', task=None, settings=Settings(), share=1., train=1., seconds=SECONDS, failed=(), missing=(), out=None):
+    "Trials with these {(label, n): accuracy}; `failed` of them have failed, `missing` were not run, those of `learning` labels were stopped early"
+    def __init__(self, accuracy, seeds=3, score='accuracy', task=None, settings=Settings(), train=1., seconds=SECONDS, failed=(), missing=(), learning=(), out=None):
         self.task = task or fake_task(score=score)
         self.score, self.medium, self.settings, self.seeds, self.out = as_score(score), self.task.medium, settings, seeds, out
         self.sizes, self.truth, self.trained = sorted({n for _, n in accuracy}), accuracy, 0
-        self.strategies = {label: self._arm(label, share) for label in dict.fromkeys(label for label, _ in accuracy)}
+        self.strategies = {label: self._arm(label) for label in dict.fromkeys(label for label, _ in accuracy)}
         self.digests = {label: f'{i:016d}' for i, label in enumerate(self.strategies)}
         self.runs = [dict(at='2026-11-25T10:00:00', machine=dict(machine='a machine, 2 processor cores', versions=dict(python='3.11', torch='2.9')))]
         self.grid = [(label, n, seed) for label, n in accuracy for seed in range(seeds)]
-        self.train, self.seconds_of = train, seconds
+        self.train, self.seconds_of, self.early = train, seconds, learning
         self._trials = [self._trial(*cell, cell in failed) for cell in self.grid if cell not in missing]
 
-    def _arm(self, label, share):
+    def _arm(self, label):
         name, _, body = label.partition(':')
-        start, (color, marker) = 'random' if name.startswith('scratch') else 'pretrained', LOOKS.get(name, ('#7F7F7F', '*'))
+        start = 'random' if name.startswith('scratch') else 'none' if name == 'plain_svm' else 'pretrained'
+        color, marker = LOOKS.get(name, ('#7F7F7F', '*'))
         body = body or 'tf_efficientnet_lite0'
-        return Arm(label, start, body, 'About it.', f'{start} weights of {body}; 9 steps on everything.', share, color, marker, True)
+        return Arm(label, start, body, 'About it.', f'{start} weights of {body}; 9 steps on everything.', color, marker, True)
 
     def _trial(self, label, n, seed, failed):
         task, arm = self.task, self.strategies[label]
@@ -62,7 +64,7 @@ class FakeStudy:
         row = dict.fromkeys(COLUMNS, 0) | dict(
             task=task.name, strategy=label, start=arm.start, body=arm.body, n=n, seed=seed, size=32, settings_digest=self.digests[label], score=self.score.name,
             **means, overfitting_gap=gap, seconds=self.seconds_of.get(label, 3.), flops=1e12, trainable_params=10, device='cpu', threads=1, precision='float32',
-            status='done', error='')
+            status='learning' if label in self.early else 'done', error='')
         if not failed: return Trial(row, [], outputs)
         row |= dict.fromkeys([*means, 'overfitting_gap'], np.nan) | dict(status='failed', error='Oh: no')
         return Trial(row, [], {}, 'Traceback: Oh: no')
@@ -70,7 +72,16 @@ class FakeStudy:
     @property
     def results(self): return pd.DataFrame([t.row for t in self._trials], columns=COLUMNS)
     def trials(self): return list(self._trials)
-    def done(self): return [t for t in self._trials if t.row['status'] == 'done']
+    def done(self): return [t for t in self._trials if t.row['status'] != 'failed']
+    def learning(self): return {(label, n): list(range(self.seeds)) for label, n in self.truth if label in self.early}
+
+    def courses(self, part='test', tuned=False):
+        "Each of them rose in a straight line over three checkpoints"
+        found = {}
+        for key, seeds in self.values(part).items():
+            seconds = self.seconds_of.get(key[0], 3.)*np.array([.25, .5, 1])
+            found[key] = {s: Course(np.array([20, 40, 80]), seconds, 1e9*seconds, np.stack([v*share for share in (.5, .75, 1)])) for s, v in seeds.items()}
+        return found
 
     def values(self, part='test'):
         idxs = dict(test=self.task.test_idxs, train=self.task.labelled_idxs, valid=self.task.labelled_idxs[::5])[part]
@@ -90,4 +101,4 @@ class FakeStudy:
 
 def texts():
     "A medium that is no picture"
-    return SimpleNamespace(one='text', many='texts', size=256, varied='with words left out', size_words=lambda size=None: f'texts of {size or 256} tokens', identity='text')
+    return SimpleNamespace(one='text', many='texts', plain_words='counts of words', size=256, varied='with words left out', size_words=lambda size=None: f'texts of {size or 256} tokens', identity='text')

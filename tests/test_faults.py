@@ -19,13 +19,13 @@ from fastai.vision.all import params as params_of
 from PIL import Image
 from psutil import Process
 from tl_vs_scratch.fast.memory import keep_freed_memory
-from tl_vs_scratch.studies.study import train_one
+from tl_vs_scratch.studies.workers import train_one
 from tl_vs_scratch.tasks.decoding import picture_digest
 from tl_vs_scratch.training import trial as engine
 from tl_vs_scratch.training.recipes import Trial, parse_strategy
 from torch import nn
 
-TINY = dict(steps=.02, evaluations=2, size=32, jobs=1, progress=False)
+TINY = dict(preset='exhaustive', max_steps=20, size=32, jobs=1, progress=False)
 
 
 @pytest.fixture(scope='module')
@@ -98,7 +98,7 @@ def test_failed_trial_is_tried_again(task, tmp_path, monkeypatch):
         monkeypatch.setattr(engine, 'run_trial', sometimes(broken))
         return tlvs.compare(task, sizes=[12], seeds=3, strategies=['scratch'], body='convnet', out=tmp_path, **TINY)
     study = compare({0: RuntimeError('out of luck'), 2: MemoryError('too big')})
-    assert study.results.status.tolist() == ['failed', 'done', 'failed'] and calls == [0, 1, 2]
+    assert study.results.status.tolist() == ['failed', 'learning', 'failed'] and calls == [0, 1, 2]
     assert study.results.error.tolist() == ['RuntimeError: out of luck', '', 'MemoryError: too big']
     assert study.results.test_score.notna().tolist() == [False, True, False]
     assert '2 trials failed' in str(study.summary())
@@ -106,10 +106,10 @@ def test_failed_trial_is_tried_again(task, tmp_path, monkeypatch):
     assert set(study.tracebacks()) == {('scratch', 12, 0), ('scratch', 12, 2)}
     kept = study.results.iloc[1]
     study = compare({2: KeyError('again')})
-    assert calls == [0, 2] and study.results.status.tolist() == ['done', 'done', 'failed']
+    assert calls == [0, 2] and study.results.status.tolist() == ['learning', 'learning', 'failed']
     assert study.results.iloc[1].equals(kept)
     study = compare({})
-    assert calls == [2] and study.results.status.tolist() == ['done']*3 and study.results.error.tolist() == ['']*3
+    assert calls == [2] and study.results.status.tolist() == ['learning']*3 and study.results.error.tolist() == ['']*3
     assert compare({0: AssertionError}).trained == 0 and calls == []
 
 
@@ -126,12 +126,19 @@ def test_a_trial_gives_its_memory_back(task, monkeypatch):
 
 def test_loss_that_is_no_number(task, tmp_path):
     "The real thing: the rate is beyond reason; the sentence names the step, the study goes on"
-    wild = tlvs.Strategy('wild', 'random', (tlvs.Phase(train='all', steps=300, lr=1e30),))
+    wild = tlvs.Strategy('wild', 'random', (tlvs.Phase(train='all', lr=1e30),))
     def compare(): return tlvs.compare(task, sizes=[12], seeds=2, strategies=[wild, 'scratch'], body='convnet', out=tmp_path, **TINY)
     study = compare()
-    assert study.results.status.tolist() == ['failed', 'done']*2
+    assert study.results.status.tolist() == ['failed', 'learning']*2
     assert study.results.error[0].startswith('FloatingPointError: the loss became ') and ' at step ' in study.results.error[0]
     assert compare().trained == 2
+
+
+def test_a_race_tries_again_what_failed(task, tmp_path):
+    wild = tlvs.Strategy('wild', 'random', (tlvs.Phase(train='all', lr=1e30),))
+    grid = dict(sizes=[12], seeds=1, strategies=[wild, 'scratch'], body='convnet', out=tmp_path, **TINY)
+    first, again = (tlvs.compare(task, budget='60s', **grid) for _ in range(2))
+    assert first.results.status.tolist() == ['failed', 'learning'] and (first.trained, again.trained) == (2, 1)
 
 
 def test_interrupt_is_no_failed_trial(task, tmp_path, monkeypatch):
@@ -145,7 +152,7 @@ def test_interrupt_is_no_failed_trial(task, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt): tlvs.compare(task, **grid)
     monkeypatch.setattr(engine, 'run_trial', run)
     study = tlvs.compare(task, **grid)
-    assert study.trained == 2 and study.results.status.tolist() == ['done']*3
+    assert study.trained == 2 and study.results.status.tolist() == ['learning']*3
 
 
 # --- damaged pictures ---

@@ -144,10 +144,10 @@ def test_paired_difference_turns_round(pair):
     a, b = pair
     (m, ci), (m2, ci2) = paired_difference(a, b), paired_difference(b, a)
     assert m == pytest.approx(a.mean() - b.mean()) and m == -m2
-    if len(a) == 1: assert ci is ci2 is None
+    if len(a) < 3 or a.shape[1] < 2: assert ci is ci2 is None, 'too few seeds, or nothing to compare examples with'
     else:
         assert ci == pytest.approx((-ci2[1], -ci2[0]), abs=1e-9)
-        assert ci[0] <= ci[1] and -1 - 1e-9 <= ci[0] and ci[1] <= 1 + 1e-9
+        assert -1 <= ci[0] < m < ci[1] <= 1 or m in (ci[0], ci[1], 1, -1), 'the mean is inside'
 
 
 @st.composite
@@ -168,17 +168,14 @@ def test_crossover_of_any_table(table):
     res = crossover(table)
     assert set(res) == {'status', 'low', 'mid', 'high'} and res['status'] in ('crossed', 'not_within', 'undecided')
     assert all(res[k] is None or type(res[k]) is int for k in ('low', 'mid', 'high')), 'ready for JSON'
-    ahead, behind = set(table.n[table.low > 0]), set(table.n[table.high < 0])
-    if res['low'] is not None: assert res['low'] in ahead
-    if res['high'] is not None: assert res['high'] in behind
+    if table.low.isna().any() or table.empty: assert res['status'] == 'undecided'
+    elif (table.low > 0).all() or (table.high < 0).all(): assert res['status'] == 'not_within', 'every size is significant'
+    else: assert res['status'] != 'not_within'
     if res['status'] == 'crossed':
         assert res['low'] <= res['mid'] <= res['high']
-        assert max(ahead) < min(behind), 'pretrained is ahead at no size where scratch has been ahead'
+        assert not (table.n[table.low > 0] > res['high']).any() and not (table.n[table.high < 0] < res['low']).any()
     else: assert res['mid'] is None
-    if res['status'] == 'not_within':
-        last, first = table.n.max(), table.n.min()
-        assert (last in ahead and not behind) or (first in behind and not ahead)
-    if not ahead and not behind: assert res['status'] == 'undecided'
+    if not (table.low > 0).any() and not (table.high < 0).any(): assert res['status'] == 'undecided'
 
 
 @few
@@ -189,8 +186,8 @@ def test_crossover_is_found_where_there_is_one(table, width):
     d = table.sort_values('n').assign(difference=np.linspace(.5, -.5, len(table)))
     d = d.assign(low=d.difference - width, high=d.difference + width).sample(frac=1, random_state=0)
     res = crossover(d)
-    assert res['status'] == 'crossed'
-    assert res['low'] == d.n[d.low > 0].max() and res['high'] == d.n[d.high < 0].min()
+    ahead, behind = d.n[d.low > 0].max(), d.n[d.high < 0].min()
+    assert res['status'] == 'crossed' and ahead <= res['low'] + 1 and res['high'] - 1 <= behind
 
 
 # --- steps ---
@@ -200,10 +197,10 @@ def test_crossover_is_found_where_there_is_one(table, width):
 @example(10, 7, 3, 4)
 def test_steps_show_each_example_equally_often(n, bs, steps, epochs):
     dls = DataLoaders.from_dsets([(torch.tensor(i), torch.tensor(0)) for i in range(n)], [(torch.tensor(0), torch.tensor(0))], bs=min(bs, n), num_workers=0, device='cpu')
-    train, seen = in_steps(dls, steps).train, Counter({i: 0 for i in range(n)})
+    train = in_steps(dls, steps).train
     for _ in range(epochs):
+        seen = Counter({i: 0 for i in range(n)})
         batches = [x.tolist() for x, _ in train]
         assert len(batches) == len(train) == steps and {len(b) for b in batches} == {min(bs, n)}
         for b in batches: seen.update(b)
-        assert max(seen.values()) - min(seen.values()) <= 1, 'at the end of every epoch'
-    assert len(seen) == n
+        assert max(seen.values()) - min(seen.values()) <= 1 and len(seen) == n

@@ -126,7 +126,7 @@ def test_entry_of_a_class():
     assert ':::{py:property} Results.results\n:module: tl_vs_scratch.studies.results\n:type: pd.DataFrame\n' in read
     assert '_repr_html_' not in text + read
     assert 'Study.run' not in translate.entry('tl_vs_scratch.studies.study', 'Study', apart={'Study.run'})
-    assert '``steps`` | `int` | Optimiser steps' in translate.entry('tl_vs_scratch.training.recipes', 'Phase') # a dataclass
+    assert '``steps`` | `int \\| None = None` | Optimiser steps' in translate.entry('tl_vs_scratch.training.recipes', 'Phase') # a dataclass
 
 
 @pytest.mark.parametrize('text, want', [

@@ -83,7 +83,7 @@ class ProbeCurve:
         "A row per number of labels: n, seeds, score, low, high (95% over seeds and test examples)"
         rows = []
         for n, values in self.values.items():
-            mean, ends = score_interval(values)
+            mean, ends = score_interval(values, share=self.score.is_share)
             low, high = ends or (np.nan, np.nan)
             rows.append(dict(n=n, seeds=len(values), score=mean, low=low, high=high))
         return pd.DataFrame(rows, columns='n seeds score low high'.split())
@@ -209,5 +209,4 @@ def worth(
 def sentence(self:ProbeCurve, study, strategy='scratch', n=None)->str:
     "`worth` in words"
     found = self.worth(study, strategy, n)
-    most = max(self.scratch_gains(study, strategy)) - found['n']
-    return probe_sentence(found, most)
+    return probe_sentence(found, max(self.scratch_gains(study, strategy)) - found['n'])

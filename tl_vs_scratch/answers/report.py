@@ -27,7 +27,7 @@ from .plots import INK, guess_score, look, plot_cost, plot_learning_curves, plot
 from .summary import Summary, summarise
 from .words import (
     capital, captions, caution_words, cost_alt, curve_alt, evidence_words, facts, gap_alt, limits, overview, pair_words,
-    reason_words, scale_words, signed, take_words, verdict_words)
+    scale_words, signed, take_words, verdict_words, why_words)
 from ..basics.provenance import versions
 
 # %% ../../nbs/answers/09_report.ipynb #style-style-root-ink-d-media
@@ -136,16 +136,16 @@ def _strategies(study, table, track):
     return [dict(name=arm.label, about=arm.about, body=arm.body, now=now(arm.label)) for arm in known]
 
 # %% ../../nbs/answers/09_report.ipynb #pair-score-row-a-paired-diff
-def _pair(score, row):
+def _pair(score, row, learning=()):
     "A paired difference and what follows from it"
     interval = '-' if np.isnan(row.low) else f'{signed(score, row.low)} to {signed(score, row.high)}'
-    verdict = verdict_words(row.a, row.b, row.low, row.high)
+    verdict = verdict_words(row.a, row.b, row.wide_low, row.wide_high, row.seeds, learning)
     pair, difference = pair_words(score, row.a, row.b), signed(score, row.difference)
     return dict(pair=pair, difference=difference, interval=interval, verdict=verdict)
 
-def _pairs(score, pairs, n):
+def _pairs(score, pairs, n, learning=()):
     "The differences with `n` labels"
-    return [_pair(score, row) for row in pairs[pairs.n == n].itertuples()]
+    return [_pair(score, row, learning) for row in pairs[pairs.n == n].itertuples()]
 
 # %% ../../nbs/answers/09_report.ipynb #failed-study-failed-trials-b
 def _failed(study):
@@ -174,7 +174,8 @@ def _evidence(study, summary):
     track = track_of(score, table[table.n == n], guess)
     return _examples(study, table, n) | dict(
         n=n, guess=track.at(guess), scale=_scale(score, track, guess), plots=_plots(study, table),
-        strategies=_strategies(study, table, track), pairs=_pairs(score, summary.pairs, n), table=_table(summary))
+        strategies=_strategies(study, table, track), table=_table(summary),
+        pairs=_pairs(score, summary.pairs, n, [label for label, m in summary.learning if m == n]))
 
 def _scale(score, track, guess):
     "How to read the lines that scores are shown on"
@@ -196,7 +197,7 @@ def _examples(study, table, n):
 # %% ../../nbs/answers/09_report.ipynb #answer-summary-the-verdict-t
 def _answer(summary):
     "The verdict, the sentences behind it, and what to be careful about"
-    evidence = reason_words(summary.advice, summary.score) + evidence_words(summary)
+    evidence = why_words(summary) + evidence_words(summary)
     cautions = caution_words(summary.cautions, summary.score, summary.medium)
     return dict(verdict=take_words(summary.advice), words=evidence, cautions=cautions)
 

@@ -4,18 +4,21 @@
 
 # %% auto #0
 __all__ = ['PHRASES', 'ALL_WRONG', 'LOOK_AT_LABELS', 'COSTS', 'labels_words', 'amount', 'signed', 'interval_words', 'capital',
-           'Phrases', 'phrases', 'guess_words', 'smallest_step', 'fill', 'take_words', 'behind', 'price', 'reason',
-           'reason_words', 'verdict_words', 'pair_words', 'lead', 'one_seed_words', 'finding_words', 'compared_words',
-           'crossing_words', 'first_look_words', 'unfinished_words', 'caution', 'caution_words', 'evidence_words',
-           'answer', 'overview', 'splits', 'score_words', 'settings_words', 'once', 'versions_words', 'devices',
-           'circumstances', 'facts', 'certainty_limits', 'training_limits', 'pretraining_limit', 'limits', 'mistakes',
-           'taken_for', 'one_right', 'right_of', 'Cost', 'gap_axis', 'points_of', 'curve_alt', 'cost_alt', 'gap_alt',
-           'strategies_caption', 'scale_words', 'curves_caption', 'gap_caption', 'gap_lesson', 'captions',
-           'score_captions', 'medium_captions', 'disagreement_count', 'probe_title', 'worth_labels', 'probe_sentence']
+           'Phrases', 'phrases', 'guess_words', 'smallest_step', 'fill', 'take_words', 'behind', 'price',
+           'few_seeds_words', 'exact_amount', 'shortfall_words', 'within_words', 'few_words', 'so_far_words',
+           'still_learns', 'reason', 'reason_words', 'next_words', 'verdict_words', 'prove_nothing', 'pair_words',
+           'lead', 'few_seeds_lead', 'finding_words', 'compared_words', 'crossing_words', 'rival_words',
+           'forecast_words', 'chance_words', 'time_words', 'caution', 'caution_words', 'sense_words',
+           'verdict_sentence', 'ahead_words', 'evidence_words', 'answer', 'why_words', 'overview', 'splits',
+           'score_words', 'settings_words', 'once', 'versions_words', 'devices', 'circumstances', 'facts',
+           'certainty_limits', 'training_limits', 'pretraining_limit', 'limits', 'mistakes', 'taken_for', 'one_right',
+           'right_of', 'Cost', 'gap_axis', 'points_of', 'curve_alt', 'cost_alt', 'gap_alt', 'strategies_caption',
+           'scale_words', 'curves_caption', 'gap_caption', 'gap_lesson', 'captions', 'score_captions',
+           'medium_captions', 'disagreement_count', 'probe_title', 'worth_labels', 'probe_sentence', 'fewer_words']
 
 # %% ../../nbs/answers/04_words.ipynb #collections-counter-dataclas
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isinf, isnan, log
 
 import numpy as np
@@ -31,7 +34,8 @@ def labels_words(n:int)->str:
 
 def amount(score, difference:float)->str: # '12 points', '0.12 nats'
     "How large a difference is, whatever its sign"
-    return f"{score.difference(abs(difference)).lstrip('+')} {score.unit}"
+    number = score.difference(abs(difference)).lstrip('+')
+    return f"{number} {score.unit.removesuffix('s') if number == '1' else score.unit}"
 
 def signed(score, difference:float)->str: # '+12.3', '-0.012'
     "A difference as a table shows it, with a digit more than in a sentence"
@@ -113,7 +117,8 @@ def fill(text:str, study)->str:
 # %% ../../nbs/answers/04_words.ipynb #take-words-advice-str-the-ad
 def take_words(advice)->str:
     "The advice in three words"
-    return f'Take {advice.strategy}.' if advice.strategy else 'No advice yet.'
+    if not advice.strategy: return 'No advice yet.'
+    return f"{'So far' if advice.undecided else 'Take'} {advice.strategy}."
 
 def behind(finding, score)->str:
     "Why one is out: another is clearly ahead"
@@ -126,31 +131,83 @@ def price(numbers:dict)->str:
     "What a training costs"
     return f"{numbers['seconds']:.1f} s and {numbers['flops']/1e12:.2f} TFLOP a training"
 
+def few_seeds_words(finding)->str:
+    "That there are too few seeds for any claim"
+    seeds = finding.numbers['seeds']
+    return (f"With {counted(seeds, 'seed')} nothing can be told apart; run at least 3 seeds "
+            f"({', '.join(finding.strategies)}).")
+
+def exact_amount(score, difference:float)->str: # '0.6 points'
+    "With a digit more than `amount`"
+    return f'{100*difference:.1f} {score.unit}' if score.is_share else f'{difference:.3f} {score.unit}'
+
+def shortfall_words(score, shortfall:float)->str: # 'probably within 0.6 points of the best'
+    "How near to the best a strategy is expected to be"
+    if abs(shortfall) < (5e-4 if score.is_share else 5e-3): return 'almost surely the best'
+    return f'probably within {exact_amount(score, shortfall)} of the best'
+
+def within_words(finding, score)->str:
+    "Why one is taken: it is near enough to the best, and cheap"
+    (taken,), r = finding.strategies, finding.numbers
+    near = f"With {labels_words(r['n'])}, {taken} is {shortfall_words(score, r['shortfall'])}"
+    if finding.kind == 'within':
+        return f"{near}; nothing cheaper is within {amount(score, r['margin'])} ({price(r)})."
+    return f"{near}, nearer than any other; to be within {amount(score, r['margin'])} it takes more seeds ({price(r)})."
+
+def few_words(labels)->str:
+    "Who was not tried often enough"
+    had = 'was' if len(labels) == 1 else 'were'
+    return f'{listed(labels)} {had} tried with fewer than 3 seeds: too few for any claim.'
+
+def so_far_words(labels)->str:
+    "That the advice leaves out what is still learning"
+    them = 'it' if len(labels) == 1 else 'them'
+    return f'That is only how far the trainings got: {still_learns(labels)}, so nothing is decided about {them}.'
+
+def still_learns(labels)->str:
+    "Who is not done"
+    return f"{listed(labels)} {'is' if len(labels) == 1 else 'are'} still learning"
+
 def reason(finding, score, taken:str|None)->str:
     "One reason of an `Advice`, in a sentence"
-    kind, labels, numbers = finding.kind, finding.strategies, finding.numbers
+    kind, labels = finding.kind, finding.strategies
     if kind == 'no_trial': return 'No trial has finished, so there is nothing to go by.'
-    if kind == 'one_seed':
-        return f"With one seed nothing can be told apart; run at least 3 seeds ({', '.join(labels)})."
+    if kind == 'few_seeds': return few_seeds_words(finding)
     if kind == 'only_one': return f'{labels[0]} was the only strategy, so there is nothing to compare it with.'
     if kind == 'ahead': return behind(finding, score)
-    if kind == 'ahead_of_all':
-        return f'{taken} is clearly ahead of all others, so its price is well spent ({price(numbers)}).'
-    if kind == 'cheapest':
-        n, cheapest = labels_words(numbers['n']), f'{taken} is the cheapest of them ({price(numbers)})'
-        return f'{listed(labels)} can not be told apart by {score.title} with {n}; {cheapest}.'
+    if kind in ('within', 'nearest'): return within_words(finding, score)
+    if kind == 'few': return few_words(labels)
+    if kind == 'so_far': return so_far_words(labels)
     raise ValueError(f"no sentence for a reason of kind '{kind}'")
 
 def reason_words(advice, score)->list[str]:
     "Why, in sentences"
     return [reason(finding, score, advice.strategy) for finding in advice.reasons]
 
+def next_words(advice)->list[str]:
+    "What would make the advice surer, as short orders"
+    words = []
+    for step in advice.next:
+        if step.kind == 'train_longer': words.append(f'give it more time, for {listed(step.strategies)}')
+        if step.kind == 'more_seeds': words.append(f"run {step.numbers['seeds']} seeds")
+    return words
+
 # %% ../../nbs/answers/04_words.ipynb #verdict-words-a-str-b-str-lo
-def verdict_words(a:str, b:str, low:float, high:float)->str:
+def verdict_words(
+    a:str, b:str,
+    low:float, high:float, # The interval that allows for all comparisons
+    seeds:int=1,           # How many there were
+    learning=()            # Labels of those that are still learning
+)->str:
     "What a difference a - b with this interval allows to say"
-    if isnan(low): return 'one seed proves nothing'
+    if isnan(low): return prove_nothing(seeds)
+    if unready := [label for label in (a, b) if label in learning]: return f'not decided: {still_learns(unready)}'
     if low > 0: return f'{a} is ahead'
     return f'{b} is ahead' if high < 0 else 'can not be told apart'
+
+def prove_nothing(seeds:int)->str:
+    "What one or two seeds prove"
+    return 'one seed proves nothing' if seeds == 1 else f'{seeds} seeds prove nothing'
 
 def pair_words(score, a:str, b:str)->str:
     "What was subtracted from what, so that above 0 means that `a` is better"
@@ -162,11 +219,12 @@ def lead(finding, score)->str:
     if score.higher_is_better: return f'{score.difference(difference)} {score.unit}'
     return f'{amount(score, difference)} in favour of {finding.strategies[0]}'
 
-def one_seed_words(finding, score)->str:
-    "Two strategies after one seed"
-    (a, b), shown = finding.strategies, lead(finding, score)
+def few_seeds_lead(finding, score)->str:
+    "Two strategies after one or two seeds"
+    (a, b), shown, seeds = finding.strategies, lead(finding, score), finding.numbers['seeds']
     shown = f'{a} minus {b} is {shown}' if score.higher_is_better else f'{shown} over {b}'
-    return f'{shown} in one seed, which proves nothing'
+    which = 'one seed, which proves' if seeds == 1 else f'{seeds} seeds, which prove'
+    return f'{shown} in {which} nothing'
 
 def finding_words(finding, score)->str:
     "Half a sentence on two strategies at one number of labels"
@@ -174,10 +232,12 @@ def finding_words(finding, score)->str:
     if finding.kind == 'behind' or loses: finding = turned(finding) # the better one first
     (a, b), r = finding.strategies, finding.numbers
     n = labels_words(r['n'])
-    if finding.kind == 'one_seed': return f'{n}: {one_seed_words(finding, score)}'
+    if finding.kind == 'few_seeds': return f'{n}: {few_seeds_lead(finding, score)}'
     sure = f"{interval_words(score, r['low'], r['high'])}, {counted(r['seeds'], 'seed')}"
     if finding.kind == 'ahead': return f"{n}: {a} is ahead of {b} by {amount(score, r['difference'])} ({sure})"
-    return f'{n}: {a} and {b} can not be told apart ({lead(finding, score)}, {sure})'
+    shown = f'({lead(finding, score)}, {sure})'
+    if finding.kind == 'alike': return f'{n}: {a} and {b} can not be told apart {shown}'
+    return f"{n}: between {a} and {b} nothing is decided, {still_learns(r['learning'])} (so far {shown[1:]}"
 
 def compared_words(compared, score)->list[str]:
     "A sentence per strategy from scratch, as `compared` of advice found it"
@@ -188,11 +248,16 @@ def compared_words(compared, score)->list[str]:
     return words
 
 # %% ../../nbs/answers/04_words.ipynb #crossing-words-c-dict-str-wh
-def crossing_words(c:dict)->str:
+def crossing_words(
+    c:dict,     # As `crossover` gives it, with pretrained and scratch
+    learning=() # Labels of those that are still learning
+)->str:
     "What `crossover` found, in a sentence"
+    unready = [c.get(side) for side in ('pretrained', 'scratch') if c.get(side) in learning]
+    if unready: return f'Where scratch would pass the pretrained network is not decided: {still_learns(unready)}.'
     if c['status'] == 'crossed':
-        between = f"between {c['low']:,} and {c['high']:,}"
-        return f"Scratch passes the pretrained network at about {labels_words(c['mid'])} ({between})."
+        sure = f"95% interval {c['low']:,} to {c['high']:,}"
+        return f"Scratch passes the pretrained network at about {labels_words(c['mid'])} ({sure})."
     if c['status'] == 'not_within' and c['low']:
         return f"Scratch does not catch up within the sizes measured (up to {labels_words(c['low'])})."
     if c['status'] == 'not_within':
@@ -200,30 +265,36 @@ def crossing_words(c:dict)->str:
     return 'Where scratch would pass the pretrained network can not be told from these sizes and seeds.'
 
 # %% ../../nbs/answers/04_words.ipynb #first-look-words-finding-str
-def first_look_words(finding)->str:
-    "Which strategies had fewer steps than they need"
-    by_share = {}
-    for label, share in zip(finding.strategies, finding.numbers['share']):
-        part = f'{share:.0%}' if share >= .005 else 'under 1%'
-        by_share.setdefault(part, []).append(label)
-    parts = ', '.join([f'{listed(labels)} {share}' for share, labels in by_share.items()])
-    return (f"A first look, with few steps ({parts} of what they have by default): preset 'standard' gives them "
-            'all, and the answer may be another.')
+def rival_words(finding, score, medium)->str:
+    "Which networks do worse than a plain model"
+    labels = finding.strategies
+    does = 'does' if len(labels) == 1 else 'do'
+    return (f"{listed(labels)} {does} worse than a plain model on {medium.plain_words}, without any network "
+            f"({score.say(finding.numbers['score'])}): too few labels for a network, or something is wrong with it.")
 
-def unfinished_words(finding, score, medium)->str:
-    "Which strategies have not learnt their own training examples"
-    has, of = f'has a {score.title} of', 'on'
-    if score.name == 'accuracy': has, of = 'names', 'of'
-    reached = zip(finding.strategies, finding.numbers['train_score'])
-    parts = listed([f'{label} {has} {score.say(value)}' for label, value in reached])
-    return (f'Perhaps not trained long enough: {parts} {of} its own training {medium.many}; more steps may change '
-            'the answer.')
+def forecast_words(finding, score, taken:str|None)->str:
+    "Where a strategy is going that was stopped before it was done"
+    (label,), r = finding.strategies, finding.numbers
+    if finding.kind == 'too_soon':
+        return f'{label} had hardly begun when it was stopped: where it is going, nobody can say.'
+    then = f"{score.say(r['mid'])} ({score.say(r['low'])} to {score.say(r['high'])})"
+    likely = '' if label == taken or taken is None else f'; {chance_words(r["chance"])} be as good as {taken} is now'
+    return (f"{label} was stopped while it was still learning: with twice its time, {time_words(r['seconds'])} more a "
+            f'training, it would be at about {then}{likely}.')
+
+def chance_words(chance:float)->str:
+    "How likely, to a twentieth"
+    if chance < .05: return 'by then it is unlikely to'
+    return f'the chance is about {min(95, max(5, 5*round(20*chance)))}% that by then it would'
+
+def time_words(seconds:float)->str: # '12 s', '3 minutes'
+    "How long, roughly"
+    return f'{max(1, round(seconds))} s' if seconds < 100 else f'{round(seconds/60)} minutes'
 
 def caution(finding, score, medium)->str:
     "One thing to be careful about, in a sentence"
     r = finding.numbers
-    if finding.kind == 'first_look': return first_look_words(finding)
-    if finding.kind == 'unfinished': return unfinished_words(finding, score, medium)
+    if finding.kind == 'below_rival': return rival_words(finding, score, medium)
     if finding.kind == 'failed': return f"{counted(r['count'], 'trial')} failed; the table of results says why."
     if finding.kind == 'missing': return f"{r['count']} of {r['of']} trials are still to be run."
     raise ValueError(f"no sentence for a caution of kind '{finding.kind}'")
@@ -232,19 +303,51 @@ def caution_words(cautions, score, medium)->list[str]:
     "What should make a reader careful, in sentences"
     return [caution(finding, score, medium) for finding in cautions]
 
+# %% ../../nbs/answers/04_words.ipynb #sense-words-verdict-str-with
+def sense_words(verdict)->str: # 'With equal time (12 s a training)'
+    "In which sense"
+    if verdict.kind == 'equal time': return f'With equal time ({time_words(verdict.at)} a training)'
+    if verdict.kind == 'equal steps': return f"With equal steps ({counted(int(verdict.at), 'step')})"
+    return dict(tuned='With tuned learning rates').get(verdict.kind, capital(verdict.kind))
+
+def verdict_sentence(verdict, score)->str:
+    "One of the four, in a sentence"
+    v = verdict
+    if v.status == 'not_tried': return 'With tuned learning rates: not tried.'
+    sense = sense_words(v)
+    if v.status == 'not_decided': return f'{sense}: not decided, {still_learns(v.who)}.'
+    if v.status == 'nothing_yet': return f'{sense}: {listed(v.who)} had nothing to show yet.'
+    if v.status == 'few_seeds': return f'{sense}: not decided, {prove_nothing(v.seeds)}.'
+    if v.status == 'alike':
+        return f'{sense}: {v.a} and {v.b} can not be told apart ({interval_words(score, v.low, v.high)}).'
+    return f'{sense}: {ahead_words(v, score)}.'
+
+def ahead_words(v, score)->str:
+    "Who is ahead of whom, and by how much"
+    if v.status == 'behind': v = replace(v, a=v.b, b=v.a, low=-v.high, high=-v.low)
+    return f'{v.a} is ahead of {v.b} by {amount(score, v.difference)} ({interval_words(score, v.low, v.high)})'
+
 # %% ../../nbs/answers/04_words.ipynb #evidence-words-summary-list
 def evidence_words(summary)->list[str]:
     "What each strategy from scratch is beside the pretrained one, and where it would pass"
     words = compared_words(summary.compared, summary.score)
     both = summary.crossover['pretrained'] and summary.crossover['scratch']
-    return words + [crossing_words(summary.crossover)] if both else words
+    if not both: return words
+    return [*words, crossing_words(summary.crossover, [label for label, _ in summary.learning])]
 
 def answer(summary)->list[str]:
     "What the study says, in sentences"
     advice, score = summary.advice, summary.score
     take = [take_words(advice)] if advice.strategy else []
     warnings = caution_words(summary.cautions, score, summary.medium)
-    return evidence_words(summary) + take + reason_words(advice, score) + warnings
+    return take + why_words(summary) + evidence_words(summary) + warnings
+
+def why_words(summary)->list[str]:
+    "Why, where those are going that are still learning, and in which senses of better"
+    score, taken = summary.score, summary.advice.strategy
+    going = [forecast_words(finding, score, taken) for finding in summary.forecasts]
+    senses = [verdict_sentence(verdict, score) for verdict in summary.verdicts]
+    return reason_words(summary.advice, score) + going + senses
 
 # %% ../../nbs/answers/04_words.ipynb #overview-study-str-the-study
 def overview(study)->str:
@@ -263,8 +366,8 @@ def splits(study)->list: # (name, sentence or list of sentences)
     "Where each example went, and what was left out"
     task, many, left = study.task, study.medium.many, study.task.left_out()
     sizes = listed([f'{n:,}' for n in study.sizes])
-    tests = (f'{len(task.test_idxs):,} {many}, set apart at the start. No training and no choice saw them; each '
-             'training names them once, at its end.')
+    tests = (f'{len(task.test_idxs):,} {many}, set apart at the start. No training and no choice saw them; what '
+             'each network makes of them is written down as it learns.')
     labels = (f'{sizes} of the {task.labels_available:,} labelled {many}, drawn class by class. About one in five of '
               'them is kept for validation. Fewer labels are always among the more, and all strategies get the same '
               'ones.')
@@ -289,7 +392,8 @@ def settings_words(study)->str:
     varied = 'not varied in training'
     if s.augment: varied = f'{medium.varied} in training, but for those behind frozen stages'
     return (f'{capital(medium.size_words(s.size))}, up to {s.bs} a step, {varied}. {rates} '
-            'No epoch was picked: what counts is the end of the training.')
+            'Each training went on until its validation loss no longer fell by more than its noise, or until the time '
+            'was up; what counts is the running average of its weights.')
 
 # %% ../../nbs/answers/04_words.ipynb #once-texts-list-str-each-tex
 def once(texts)->list[str]:
@@ -302,7 +406,7 @@ def versions_words(versions:dict)->str:
 
 def devices(study)->list[str]:
     "On what each finished training ran"
-    done = study.results.query("status == 'done'")
+    done = study.results.query("status != 'failed'")
     pairs = zip(done.device, done.threads)
     return [f"{device}, {counted(int(threads), 'thread')} a training" for device, threads in pairs]
 
@@ -320,8 +424,11 @@ def facts(study)->list: # (name, sentence or list of sentences)
     "How the numbers came about"
     one, many = study.medium.one, study.medium.many
     strategies = [f'{label}: {arm.words}' for label, arm in study.strategies.items()]
-    intervals = (f'Each is the middle 95% of 4,000 values, computed from seeds and test {many} drawn anew with '
-                 f'replacement; differences are paired, {one} by {one}.')
+    intervals = (f'Made so that 95 of 100 hold the truth: each counts the luck of the seeds and of the test {many}, '
+                 'and what the other strategies and sizes show about how much seeds matter. Differences are paired, '
+                 f'{one} by {one}. Who is called ahead is judged by wider intervals, which allow for all pairs at '
+                 'once. '
+                 'With fewer than three seeds there are none.')
     return [*splits(study), ('Strategies', strategies), ('Score', score_words(study)),
             ('Settings', settings_words(study)), ('Intervals', intervals), *circumstances(study)]
 
@@ -332,11 +439,13 @@ def certainty_limits(summary)->list[str]:
     if len(summary.table): few = int(summary.table.seeds.min())
     if few == 1: words.append(
         'How sure any of it is: with one seed there is no interval, and another seed may turn the order around.')
+    elif few == 2: words.append(
+        'How sure any of it is: with two seeds there is no interval, and other seeds may turn the order around.')
     elif 0 < few < 5: words.append(
         f'Exactly how sure it is: {few} seeds give a rough interval, which is drawn wide for that reason.')
     if pairs > 1: words.append(
         f'That every interval holds the truth: of {pairs} paired comparisons at 95%, about {max(1, round(pairs/20))} '
-        'may miss it by chance alone.')
+        "may miss it by chance alone. Words such as 'ahead' allow for that, the intervals in the tables do not.")
     return words
 
 def training_limits(study)->list[str]:
@@ -345,8 +454,7 @@ def training_limits(study)->list[str]:
     if study.settings.tune == 1: words.append(
         'What each strategy could do with its best learning rate: the rates are defaults, and tuning may help some '
         'strategies more than others.')
-    words.append(f'What other networks or more steps would do: all of it is about {listed(bodies)}, trained for the '
-                 'steps named above.')
+    words.append(f'What other networks would do: all of it is about {listed(bodies)}.')
     return words
 
 def pretraining_limit(study)->list[str]:
@@ -526,7 +634,8 @@ def medium_captions(medium, n:int)->dict:
     "What depends on the medium alone; `n` is the largest number of labels"
     many = medium.many
     pairs = (f'Each pair is compared on the same seeds and the same test {many}. Where the interval holds 0, the '
-             'two can not be told apart.')
+             'two can not be told apart; where it just leaves it out, neither: the verdict allows for all pairs that '
+             'were compared.')
     samples = (f'Test {many} that one training with {labels_words(n)} got right, and {many} that it got wrong, with '
                'what it took them for. They were drawn at random.')
     return dict(pairs=pairs, samples=samples, not_kept=f'None of them is among the {many} that the study keeps.',
@@ -552,7 +661,14 @@ def probe_sentence(
     "How many labels the pretrained weights were worth"
     n, low, high = worth['n'], worth['low'], worth['high']
     sure = f'95% interval {worth_labels(low, most)} to {worth_labels(high, most)}'
-    if isnan(low): sure = 'one seed: no interval'
+    if isnan(low): sure = 'fewer than 3 seeds: no interval'
     elif isinf(low): sure = f'95% interval: more than {most:,}'
+    if worth['worth'] < 0: return f'With {labels_words(n)}, {fewer_words(worth)} ({sure}).'
     about, labels = '' if isinf(worth['worth']) else 'about ', worth_labels(worth['worth'], most)
     return f'With {labels_words(n)}, the pretrained weights were worth {about}{labels} labels ({sure}).'
+
+def fewer_words(worth:dict)->str:
+    "That scratch needs fewer labels, as far down as one can say"
+    fewer = -round(worth['worth'])
+    about = 'at least' if fewer >= worth['n'] else 'about'
+    return f'the pretrained weights were worth nothing: scratch does as well with {about} {fewer:,} labels fewer'

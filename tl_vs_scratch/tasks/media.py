@@ -19,6 +19,7 @@ class Medium:
     size_unit = 'numbers'          # What `size` counts
     varied = 'varied at random'    # What augmentation does to them
     excerpt_type = 'text/plain'    # What `excerpt` gives: a MIME type
+    plain_words = 'plain numbers'  # What `plain_features` gives, in words
 
     @property
     def identity(self)->str:
@@ -60,6 +61,10 @@ class Medium:
     def batch_transforms(self)->list:
         "What varies a training batch"
         return []
+
+    def plain_features(self):
+        "Numbers for a model without a network: has `fit_transform(sources)` and `transform(sources)`, float32 (n, k)"
+        raise NotImplementedError
 
 # %% ../../nbs/tasks/02_media.ipynb #data-help-a-built-in-task-a
 DATA_HELP = ('A built-in task, a folder of pictures (class/*.jpg or train|valid|test/class/*.jpg), '

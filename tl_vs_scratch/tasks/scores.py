@@ -63,7 +63,6 @@ class Score:
     per_example:Callable  # Outputs (..., n_examples, n_classes) and targets (n_examples,) to values (..., n_examples)
     guessing:Callable     # Labels of the labelled examples, targets, number of classes: what a guess gets
     guess_title:str       # What that guess is
-    learnt:float|None = None # What one expects of a training, at least, on its own examples; None: nobody knows
 
     @property
     def is_share(self)->bool: # Then it is shown in per cent
@@ -107,11 +106,10 @@ class Score:
     def __repr__(self): return f"Score '{self.name}'"
 
 # %% ../../nbs/tasks/00_scores.ipynb #accuracy-score-accuracy-accu
-ACCURACY = Score('accuracy', 'accuracy', 'points', True, is_right, guess_right, 'most frequent class', learnt=.8)
+ACCURACY = Score('accuracy', 'accuracy', 'points', True, is_right, guess_right, 'most frequent class')
 BALANCED = Score('balanced_accuracy', 'balanced accuracy', 'points', True, is_right_balanced, guess_right_balanced,
-                 'always the same class', learnt=.8)
-LOG_LOSS = Score('log_loss', 'log loss', 'nats', False, surprise, guess_surprise, 'class frequencies as probabilities',
-                 learnt=float(np.log(2))) # an even chance for the right class
+                 'always the same class')
+LOG_LOSS = Score('log_loss', 'log loss', 'nats', False, surprise, guess_surprise, 'class frequencies as probabilities')
 SCORES = {score.name: score for score in (ACCURACY, BALANCED, LOG_LOSS)}
 
 def as_score(

@@ -145,6 +145,30 @@ def batch(self:CachedPrefix, dl, idxs):
     targets = [y[idxs] for y in self.features.examples(dl).targets]
     return self.states(dl, idxs, views), *targets
 
+# %% ../../nbs/training/07_caching.ipynb #data-sets-prefix-those-of-th
+def _data_sets(prefix):
+    "Those of the learner, by name"
+    return dict(train=prefix.learn.dls.train_ds, valid=prefix.learn.dls.valid_ds)
+
+@patch
+def remembered(self:CachedPrefix)->dict: # name -> tensor
+    "What has to be kept of it with an unfinished training"
+    found = {}
+    for name, dataset in _data_sets(self).items():
+        if id(dataset) in self._visits: found[f'visits.{name}'] = torch.as_tensor(self._visits[id(dataset)])
+        for view in range(self.views):
+            if (id(dataset), view) in self.bill.paid: found[f'paid.{name}.{view}'] = self.bill.paid[id(dataset), view]
+    return found
+
+@patch
+def recall(self:CachedPrefix, tensors:dict):
+    "Go on from what was kept"
+    of = {name: id(dataset) for name, dataset in _data_sets(self).items()}
+    for key, tensor in tensors.items():
+        what, name, *view = key.split('.')
+        if what == 'visits': self._visits[of[name]] = tensor.numpy().copy()
+        else: self.bill.paid[of[name], int(view[0])] = tensor.clone()
+
 # %% ../../nbs/training/07_caching.ipynb #cachedloader-mixed-into-the
 class CachedLoader:
     "Mixed into the class of a loader: batches come from a `CachedPrefix` where a part of the network is frozen"

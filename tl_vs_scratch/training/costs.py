@@ -143,6 +143,7 @@ class CostMeter(Callback):
         self.peak_memory_mb = 0.  # Above the level at the start of the outermost block
         self._watch, self._operations = Stopwatch(), StepFlops()
         self._depth, self._memory = 0, None # of the blocks that are open
+        self._fitted = None # the learner whose steps were counted last
 
     @property
     def seconds(self)->float: return self._watch.seconds # clock time, pauses excluded; also while it runs
@@ -157,6 +158,16 @@ class CostMeter(Callback):
         "Count work that was done before, or elsewhere, as if it had been done now"
         self._watch.before += seconds
         self.flops += int(flops)
+
+    def reading(self)->dict:
+        "What it shows, to be kept with an unfinished training"
+        names = ('steps', 'flops', 'trainable_params', 'peak_memory_mb', 'seconds')
+        return {name: getattr(self, name) for name in names}
+
+    def recall(self, reading:dict):
+        "Go on from what it showed then"
+        for name in ('steps', 'flops', 'trainable_params', 'peak_memory_mb'): setattr(self, name, reading[name])
+        self._watch.before = reading['seconds']
 
 # %% ../../nbs/training/03_costs.ipynb #patch-enter-self-costmeter-i
 @patch
@@ -180,7 +191,7 @@ def __exit__(self:CostMeter, *exc):
 
 @patch
 def before_fit(self:CostMeter):
-    self._operations = StepFlops()
+    if self._fitted is not self.learn: self._operations, self._fitted = StepFlops(), self.learn
     self.__enter__()
 @patch
 def after_fit(self:CostMeter): self.__exit__(None, None, None)

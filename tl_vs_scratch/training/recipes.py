@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['STARTS', 'warm_up', 'converged_probe', 'SCRATCH', 'LINEAR_PROBE', 'FINE_TUNE', 'LP_FT', 'PARTIAL', 'GRADUAL',
-           'HYBRID', 'STRATEGIES', 'PRECISIONS', 'RESULTS_VERSION', 'OneCycle', 'StageByStage', 'ThawOnPlateau',
-           'Phase', 'Strategy', 'Settings', 'Arm', 'Entrant', 'parse_strategy', 'settings_digest', 'Trial',
-           'targets_of', 'score_columns']
+           'HYBRID', 'GRAFT', 'STRATEGIES', 'PRECISIONS', 'RESULTS_VERSION', 'Anytime', 'OneCycle', 'StageByStage',
+           'UntilPlateau', 'ThawOnPlateau', 'Phase', 'Strategy', 'Settings', 'Arm', 'Entrant', 'parse_strategy',
+           'settings_digest', 'Trial', 'targets_of', 'score_columns']
 
 # %% ../../nbs/training/00_recipes.ipynb #dataclasses-asdict-replace-m
 from dataclasses import asdict, dataclass, replace
-from math import ceil
+from math import ceil, inf
 
 import numpy as np
 
@@ -20,26 +20,39 @@ from ..networks.digests import content_digest
 from ..networks.names import body_digest, body_name, check_backbone
 from ..tasks.scores import Score
 from ..tasks.task import Task
+from .paths import Checkpoint, is_flat
 
-# %% ../../nbs/training/00_recipes.ipynb #onecycle-the-rate-rises-to-i
+# %% ../../nbs/training/00_recipes.ipynb #anytime-the-rate-rises-then
 @dataclass(frozen=True)
-class OneCycle:
-    "The rate rises to its peak and falls again (Smith 2018); what is trained stays the same"
-    uses_validation = False # Is the validation loss part of the training? Then its seconds count
-    evaluations = 1         # How often it needs to validate, at least
-    words = ''              # What to add to a phase's sentence
+class Anytime:
+    "The rate rises, then stays; the weights that count are a running average; over when the path has flattened"
+    warm_up:int = 20    # Steps until the full rate
+    newest:float = 8.   # How much more the newest weights count, as in `PathAverage`
+    words = ''          # What to add to a phase's sentence
+    ends = True         # Can it tell when a phase is over?
 
     def parts(self, phase, n_stages:int)->tuple:
         "The phases to run, one after the other, in a body of so many stages"
         return (phase,)
 
     def cuts(self, phase, n_stages:int)->set:
-        "How many leading stages may be frozen, at one time or another"
-        return {phase.frozen(n_stages)}
+        "How many leading stages are frozen, at one time or another"
+        return {part.frozen(n_stages) for part in self.parts(phase, n_stages)}
 
-    def callbacks(self)->list:
-        "What watches the training"
-        return []
+    def next_look(self, step:int)->float:
+        "The step of the phase at which to look at the validation examples, besides the checkpoints"
+        return inf
+
+    def is_over(self, steps, losses)->bool:
+        "From the losses of the validation examples at each look"
+        return is_flat(steps, losses)
+
+# %% ../../nbs/training/00_recipes.ipynb #onecycle-the-rate-rises-to-i
+@dataclass(frozen=True)
+class OneCycle(Anytime):
+    "The rate rises to its peak and falls again (Smith 2018), over a length that is known beforehand"
+    words = ', rising and falling'
+    ends = False
 
     def fit(self, learn, epochs:int, lrs:list, cbs:list):
         "Train for so many epochs of `learn.dls`"
@@ -47,68 +60,79 @@ class OneCycle:
 
 # %% ../../nbs/training/00_recipes.ipynb #stagebystage-onecycle-one-mo
 @dataclass(frozen=True)
-class StageByStage(OneCycle):
-    "One more stage a cycle, from the top (Howard & Ruder 2018)"
+class StageByStage(Anytime):
+    "One more stage every so many steps, from the top (Howard & Ruder 2018)"
     words = ', and as many on one more stage after it, from the top, until they are all trained'
 
     def parts(self, phase, n_stages):
         last = n_stages - phase.frozen(n_stages)
-        return tuple(replace(phase, train=k, schedule=OneCycle()) for k in range(1, last + 1))
-
-    def cuts(self, phase, n_stages):
-        return set(range(phase.frozen(n_stages), n_stages))
+        plain = Anytime(self.warm_up, self.newest)
+        return tuple(replace(phase, train=k, schedule=plain) for k in range(1, last + 1))
 
 @dataclass(frozen=True)
-class ThawOnPlateau(OneCycle):
-    "One more stage each time that the validation loss stops falling"
-    uses_validation, evaluations = True, 8
+class UntilPlateau(Anytime):
+    "Over as soon as the validation loss is no lower than at the look before"
+    every:int = 30 # Steps between two looks
+    words = ', until the validation loss stops falling'
+
+    def next_look(self, step): return (step//self.every + 1)*self.every
+    def is_over(self, steps, losses):
+        return len(losses) > 1 and losses[-1].mean() >= losses[-2].mean()
+
+@dataclass(frozen=True)
+class ThawOnPlateau(UntilPlateau):
+    "One more stage each time that the validation loss stops falling; then all of them until the path has flattened"
     words = ', one more stage whenever the validation loss stops falling'
 
-    def cuts(self, phase, n_stages):
-        return set(range(n_stages + 1))
-
-    def callbacks(self):
-        from tl_vs_scratch.training.unfreezing import UnfreezeOnPlateau
-        return [UnfreezeOnPlateau()]
+    def parts(self, phase, n_stages):
+        first = n_stages - phase.frozen(n_stages)
+        until = UntilPlateau(self.warm_up, self.newest, self.every)
+        thawing = [replace(phase, train=k or 'head', schedule=until) for k in range(first, n_stages)]
+        return (*thawing, replace(phase, train='all', schedule=Anytime(self.warm_up, self.newest)))
 
 # %% ../../nbs/training/00_recipes.ipynb #kw-only-phase-train-these-st
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    "Train these stages for so many steps with these learning rates"
+    "Train these stages with these learning rates, until it is done or for so many steps"
     train:str|int          # 'head', 'all', or how many of the body's last stages besides the head
-    steps:int              # Optimiser steps, at least
-    lr:float = 1e-2        # Learning rate of the head, the peak of the schedule
+    lr:float = 1e-2        # Learning rate of the head, where it is highest
     decay:float|None = 1.  # As in `discriminative_lrs`: how many times smaller per stage towards the input
-    epochs:float = 0.      # Passes over the training examples, at least
-    schedule:OneCycle = OneCycle() # How the rates move, and what thaws
+    steps:int|None = None  # Optimiser steps, at least; None: until the schedule calls it over
+    epochs:float = 0.      # Passes over the training examples, at least, where it has a length
+    schedule:Anytime = Anytime() # How the rates move, and what thaws
 
     def __post_init__(self):
         if self.train not in ('head', 'all') and not (isinstance(self.train, int) and self.train > 0): raise ValueError(
             f"train must be 'head', 'all' or a number of stages above 0, not {self.train!r}")
-        if self.steps < 1: raise ValueError(f'a phase needs at least one step, not {self.steps}')
+        if self.steps is not None and self.steps < 1: raise ValueError(
+            f'a phase needs at least one step, not {self.steps}')
         if self.lr <= 0: raise ValueError(f'lr must be above 0, not {self.lr}')
+        if self.steps is None and not self.schedule.ends: raise ValueError(
+            f'{type(self.schedule).__name__} can not tell when it is done; give the phase a number of steps')
 
     def frozen(self, n_stages:int)->int:
         "How many leading stages of a body with so many stay frozen"
         if self.train == 'all': return 0
         return n_stages if self.train == 'head' else max(0, n_stages - self.train)
 
-    def length(self, batches:float)->int:
-        "Steps, where an epoch has so many batches"
-        return max(self.steps, ceil(self.epochs*batches))
-
-    def scaled(self, factor:float)->'Phase':
-        "The same with `factor` times the steps and epochs"
-        return replace(self, steps=max(1, round(self.steps*factor)), epochs=self.epochs*factor)
+    def length(self, batches:float)->float:
+        "Steps, where an epoch has so many batches; infinite where nobody has set them"
+        return inf if self.steps is None else max(self.steps, ceil(self.epochs*batches))
 
     def sentence(self)->str:
         "The phase in words"
+        return f'{self.duration()} on {self.trained()}{self.schedule.words}'
+
+    def duration(self)->str:
+        if self.steps is None: return 'as long as it gets better'
+        least = f', or {self.epochs:g} passes over the training examples where that is more,' if self.epochs else ''
+        return counted(self.steps, 'step') + least
+
+    def trained(self)->str:
         what = dict(all='everything', head='the head').get(self.train)
         if what is None: what = 'the head and the last ' + ('stage' if self.train == 1 else f'{self.train} stages')
-        rate = f'at a rate of {self.lr:g}'
-        if self.decay != 1 and self.train != 'head': rate += ', less towards the input'
-        least = f', or {self.epochs:g} passes over the training examples where that is more,' if self.epochs else ''
-        return f"{counted(self.steps, 'step')}{least} on {what} {rate}{self.schedule.words}"
+        slower = self.decay != 1 and self.train != 'head'
+        return f'{what} at a rate of {self.lr:g}' + (', less towards the input' if slower else '')
 
 # %% ../../nbs/training/00_recipes.ipynb #starts-random-pretrained-str
 STARTS = ('random', 'pretrained')
@@ -130,10 +154,6 @@ class Strategy:
         if not self.phases: raise ValueError(f"strategy '{self.name}' needs at least one phase")
         if self.start == 'random' and self.cut is not None: raise ValueError(
             f"strategy '{self.name}': a cut needs a pretrained start")
-
-    def scaled(self, factor:float)->'Strategy':
-        "The same with `factor` times the steps"
-        return replace(self, phases=tuple(phase.scaled(factor) for phase in self.phases))
 
     def parts(self, n_stages:int)->list[Phase]:
         "What is run, one after the other, in a body of so many stages"
@@ -160,41 +180,48 @@ warm_up = Phase(train='head', steps=40, lr=1e-3, epochs=1.) # so that a random h
 converged_probe = Phase(train='head', steps=300, lr=1e-3, epochs=10.)
 
 SCRATCH = Strategy('scratch', 'random', (
-    Phase(train='all', steps=900, lr=1e-2, epochs=30.),
+    Phase(train='all', lr=1e-2),
 ), about='Random weights, everything is trained.', color='#D55E00', marker='o')
 
 LINEAR_PROBE = Strategy('linear_probe', 'pretrained', (
-    converged_probe,
+    Phase(train='head', lr=1e-3),
 ), about='The body stays as it is; only the linear head is trained.', color='#56B4E9', marker='s')
 
 FINE_TUNE = Strategy('fine_tune', 'pretrained', (
     warm_up,
-    Phase(train='all', steps=110, lr=3e-3, decay=None, epochs=5.),
+    Phase(train='all', lr=3e-3, decay=None),
 ), about='The head briefly, then everything, slower towards the input.', color='#0072B2', marker='^')
 
 LP_FT = Strategy('lp_ft', 'pretrained', (
     converged_probe,
-    Phase(train='all', steps=80, lr=3e-4, epochs=5.),
+    Phase(train='all', lr=3e-4),
 ), about='A converged linear probe first, then everything at a small rate (Kumar et al. 2022).',
    color='#009E73', marker='D')
 
 # %% ../../nbs/training/00_recipes.ipynb #partial-strategy-partial-fin
 PARTIAL = Strategy('partial_fine_tune', 'pretrained', (
     warm_up,
-    Phase(train=3, steps=110, lr=3e-3, epochs=5.),
+    Phase(train=3, lr=3e-3),
 ), about='Only the last three stages and the head are trained.', color='#CC79A7', marker='v')
 
 GRADUAL = Strategy('gradual_unfreezing', 'pretrained', (
     warm_up,
     Phase(train='all', steps=15, lr=3e-3, decay=None, epochs=.5, schedule=StageByStage()),
+    Phase(train='all', lr=3e-3, decay=None),
 ), about='The head, then one more stage a phase, from the top (Howard & Ruder 2018).', color='#E69F00', marker='P')
 
+# %% ../../nbs/training/00_recipes.ipynb #hybrid-strategy-hybrid-pretr
 HYBRID = Strategy('hybrid', 'pretrained', (
     warm_up,
-    Phase(train='head', steps=110, lr=3e-3, decay=None, epochs=5., schedule=ThawOnPlateau()),
+    Phase(train='head', lr=3e-3, decay=None, schedule=ThawOnPlateau()),
 ), about='The head, then one more stage whenever the validation loss stops falling.', color='#7F7F7F', marker='X')
 
-STRATEGIES = {s.name: s for s in (SCRATCH, LINEAR_PROBE, FINE_TUNE, LP_FT, PARTIAL, GRADUAL, HYBRID)}
+GRAFT = Strategy('graft', 'pretrained', (
+    Phase(train=1, lr=3e-3),
+), cut=-4, about='New modules, trained from scratch, on the first stages of a pretrained body that stays as it is.',
+   color='#882255', marker='<')
+
+STRATEGIES = {s.name: s for s in (SCRATCH, LINEAR_PROBE, FINE_TUNE, LP_FT, PARTIAL, GRADUAL, HYBRID, GRAFT)}
 
 # %% ../../nbs/training/00_recipes.ipynb #precisions-auto-float-bfloat
 PRECISIONS = ('auto', 'float32', 'bfloat16')
@@ -205,26 +232,16 @@ class Settings:
     size:int|None = None       # Of an example, in the medium's unit; None is the task's own
     bs:int = 32                # Examples per step, at most
     augment:bool = True        # Vary the training examples?
-    steps:float = 1.           # Factor on the steps of every phase
-    scratch_steps:float = 1.   # Further factor where the start is random; below 1, a first look and no fair fight
     tune:int = 1               # Learning rates to try per trial, chosen by validation loss; 1 takes the strategy's own
-    evaluations:int = 8        # Points of the training's trace, about
+    max_steps:int = 20_000     # Optimiser steps of a training at most; stopped there, it is still learning
     views:int = 1              # Passes over the training examples that frozen stages make (see `CachedPrefix`)
     precision:str = 'auto'     # Arithmetic: 'float32', 'bfloat16', or 'auto', the faster one here for the body
 
     def __post_init__(self):
-        for name in ('bs', 'steps', 'scratch_steps', 'tune', 'evaluations', 'views'):
+        for name in ('bs', 'tune', 'max_steps', 'views'):
             if getattr(self, name) <= 0: raise ValueError(f'{name} must be above 0, not {getattr(self, name)}')
         if self.size is not None and self.size <= 0: raise ValueError(f'size must be above 0, not {self.size}')
         check_choice(self.precision, PRECISIONS, 'precision')
-
-    def share(self, strategy:Strategy)->float:
-        "What part of its own steps these settings give a strategy; above 1, more than these"
-        return self.steps*(self.scratch_steps if strategy.start == 'random' else 1)
-
-    def scale(self, strategy:Strategy)->Strategy:
-        "The strategy with as many steps as these settings give it"
-        return strategy.scaled(self.share(strategy))
 
 # %% ../../nbs/training/00_recipes.ipynb #arm-what-is-told-of-a-strate
 @dataclass(frozen=True)
@@ -235,7 +252,6 @@ class Arm:
     body:str       # Its name
     about:str      # One sentence
     words:str      # Start and phases, one sentence
-    share:float    # What part of its own steps it gets; below 1, a first look
     color:str      # In plots
     marker:str     # In plots
     needs_all:bool # Is everything trained, at one time or another?
@@ -247,12 +263,11 @@ class Entrant:
     strategy:Strategy
     body:object # A name, modules, or a function that makes them
 
-    def arm(self, settings:Settings)->Arm:
-        "What to tell of it, in a study with these settings"
+    def arm(self)->Arm:
+        "What to tell of it"
         s, body = self.strategy, body_name(self.body)
-        needs_all = any(phase.train == 'all' or phase.schedule.uses_validation for phase in s.phases)
-        words = settings.scale(s).sentence(body)
-        return Arm(self.label, s.start, body, s.about, words, settings.share(s), s.color, s.marker, needs_all)
+        needs_all = any(0 in phase.schedule.cuts(phase, 9) for phase in s.phases)
+        return Arm(self.label, s.start, body, s.about, s.sentence(body), s.color, s.marker, needs_all)
 
 # %% ../../nbs/training/00_recipes.ipynb #parse-strategy-spec-str-stra
 def parse_strategy(
@@ -273,7 +288,7 @@ def parse_strategy(
     return Entrant(f'{name}:{own}' if own else name, strategy, chosen)
 
 # %% ../../nbs/training/00_recipes.ipynb #results-version-goes-up-when
-RESULTS_VERSION = 5 # goes up when the same settings would give other results
+RESULTS_VERSION = 6 # goes up when the same settings would give other results
 
 def settings_digest(
     task:Task,         # The task
@@ -282,7 +297,7 @@ def settings_digest(
 )->str:
     "Equal where two trials of the same `n` and seed are the same experiment"
     medium = task.medium.as_dict() | dict(size=settings.size or task.medium.size)
-    shared = asdict(replace(settings, size=None))
+    shared = asdict(replace(settings, size=None, max_steps=1)) # a longer path begins like a shorter one
     recipe, body = entrant.strategy.recipe(), body_digest(entrant.body)
     return digest(RESULTS_VERSION, task.fingerprint, medium, recipe, body, shared)
 
@@ -291,7 +306,7 @@ def settings_digest(
 class Trial:
     "What came of one training"
     row:dict          # One line of a study's table, the scores apart
-    trace:list        # A dict per evaluation: step, seconds, train_loss, valid_loss
+    path:list         # Of `Checkpoint`, in their order; where rates were tuned, those of each rate
     outputs:dict      # 'test', 'valid', 'train' -> class scores before softmax, (n_examples, n_classes) float32
     traceback:str = '' # Where it failed; then there are no outputs
 
