@@ -6,12 +6,16 @@ from copy import deepcopy
 import pytest
 import timm
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from tl_vs_scratch.answers.shown import new_study
+from tl_vs_scratch.cli import app
 from tl_vs_scratch.networks.bodies import create_backbone, create_body
 from tl_vs_scratch.networks.grafts import graft
+from tl_vs_scratch.networks.names import FromFile
 from tl_vs_scratch.networks.staged import StagedNet
 from tl_vs_scratch.networks.staging import cut_up, prove_staged
 from torch import nn
+from typer.testing import CliRunner
 
 BLOCKS = [f'block{k}' for k in range(1, 13)]
 FAMILIES = {
@@ -117,3 +121,42 @@ def test_weights_of_another_network_are_refused(tmp_path):
 def test_a_graft_on_tokens():
     net = graft(made('vit_tiny_patch16_224'), 'block1')
     assert net(net.example(3)).shape == (3, 256)
+
+
+def test_a_study_takes_weights_from_a_file(tmp_path):
+    "The pretrained strategies start from them, scratch knows nothing of them, and another network's are refused before anything is trained"
+    path = tmp_path/'mine.safetensors'
+    save_file(timm.create_model('resnet18', num_classes=10).state_dict(), path)
+    more = dict(strategies=['scratch', 'linear_probe'], sizes=[30], out=tmp_path, progress=False)
+    study = new_study('emoji', body='timm/resnet18', weights=path, **more)
+    probe, scratch = study.entrants['linear_probe'], study.entrants['scratch']
+    assert probe.body == FromFile('timm/resnet18', path) and scratch.body == 'timm/resnet18'
+    assert 'mine.safetensors' in study.strategies['linear_probe'].words
+    assert study.strategies['linear_probe'].body == study.strategies['scratch'].body
+    net = create_body(probe.body, True, torch.rand(1, 3, 32, 32))
+    assert torch.equal(next(net.stages.parameters()), load_file(path)['conv1.weight']) and net.start == 'pretrained'
+    plain = new_study('emoji', body='timm/resnet18', **more)
+    assert plain.strategies.keys() == study.strategies.keys()
+    same = [label for label in plain.digests if plain.digests[label] == study.digests[label]]
+    assert same == ['scratch']
+    for body, error, words in (('timm/resnet34', ValueError, "not those of 'timm/resnet34'"), (['resnet18', 'resnet34'], ValueError, 'with one body')):
+        with pytest.raises(error, match=words): new_study('emoji', body=body, weights=path, **more)
+    with pytest.raises(FileNotFoundError, match='no file of weights'): new_study('emoji', weights=tmp_path/'none.safetensors', **more)
+
+
+def test_bodies_race(tmp_path):
+    study = new_study('emoji', body=['tf_efficientnet_lite0', 'tf_efficientnet_lite1'], strategies=['plain_svm', 'linear_probe', 'nearest_neighbour'],
+                      sizes=[30], out=tmp_path, progress=False)
+    assert list(study.strategies) == ['plain_svm', 'linear_probe', 'linear_probe:tf_efficientnet_lite1', 'nearest_neighbour',
+                                      'nearest_neighbour:tf_efficientnet_lite1']
+    assert len(set(study.digests.values())) == 5
+
+
+@pytest.mark.parametrize('words, says', [(['--body', 'resnet18,resnet18'], 'named twice'), (['--weights', 'none.safetensors'], 'no file of weights'),
+                                         (['--body', 'a,b', '--weights', 'FILE'], 'with one body'), (['--weights', 'FILE'], "not those of 'tf_eff")])
+def test_the_command_says_it_in_one_sentence(tmp_path, words, says):
+    path = tmp_path/'mine.safetensors'
+    save_file(timm.create_model('resnet18', num_classes=10).state_dict(), path)
+    words = [str(path) if o == 'FILE' else o for o in words]
+    result = CliRunner().invoke(app, ['compare', 'emoji', *words, '--out', str(tmp_path)])
+    assert result.exit_code in (1, 2) and says in result.stderr and 'Traceback' not in result.output

@@ -21,7 +21,7 @@ from torch import nn
 from ..basics.session import session
 from .entries import PictureEntry, example_batch
 from .files import load_weights
-from .names import LITES, check_backbone, library_of, own_stages
+from .names import LITES, FromFile, check_backbone, library_of, own_stages
 from .staged import StagedNet, prove_same
 from .staging import cut_up, needs_size, prove_staged
 
@@ -216,7 +216,7 @@ def _own_body(body, in_channels):
 
 # %% ../../nbs/networks/03_bodies.ipynb #create-backbone-body-tf-effi
 def create_backbone(
-    body='tf_efficientnet_lite0', # A name of `list_backbones`; or your own stages: see `own_stages`
+    body='tf_efficientnet_lite0', # A name of `list_backbones`, `FromFile`, or your own stages: see `own_stages`
     pretrained:bool=True,         # Pretrained or random weights; your own stages are taken as they are
     in_channels:int=3,            # Channels of the pictures
     image_size:int|tuple|None=None, # Of the pictures: a side, or height and width; None: the network's own
@@ -226,24 +226,25 @@ def create_backbone(
     if in_channels not in (1, 3, 4) and in_channels < 5:
         raise ValueError(f'in_channels must be 1, 3 or more, not {in_channels}')
     check_backbone(body)
+    if weights and not pretrained: raise ValueError('a file of weights goes with pretrained=True')
+    if weights: body = FromFile(body, weights)
+    file = body.path if isinstance(body, FromFile) and pretrained else None
+    if isinstance(body, FromFile): body = body.name
     size = (image_size, image_size) if isinstance(image_size, int) else image_size and tuple(image_size)
-    if weights and (not pretrained or not isinstance(body, str) or body == 'convnet'): raise ValueError(
-        'a file of weights goes with a network of timm or torchvision by its name, and with pretrained=True')
     if body == 'convnet' and pretrained:
         raise ValueError("'convnet' has no pretrained weights; pretrained=False trains it from scratch")
     if not isinstance(body, str): net = _own_body(body, in_channels)
     elif body == 'convnet': net = convnet(in_channels=in_channels)
-    else: net = _named_body(body, pretrained, in_channels, size, weights)
+    else: net = _named_body(body, pretrained, in_channels, size, file)
     return net.to(memory_format=torch.channels_last)
 
 # %% ../../nbs/networks/03_bodies.ipynb #create-body-body-as-in-creat
 def create_body(
     body,            # As in `create_backbone`
     pretrained:bool, # As in `create_backbone`
-    x:torch.Tensor,  # A batch as the network will get it: pictures (batch, channels, height, width)
-    weights=None     # As in `create_backbone`
+    x:torch.Tensor   # A batch as the network will get it: pictures (batch, channels, height, width)
 )->StagedNet:        # As `create_backbone`
     "A body for such a batch"
     if x.ndim != 4: raise ValueError(
         f'a body takes pictures (batch, channels, height, width); this batch is {tuple(x.shape)}')
-    return create_backbone(body, pretrained, in_channels=x.shape[1], image_size=tuple(x.shape[2:]), weights=weights)
+    return create_backbone(body, pretrained, in_channels=x.shape[1], image_size=tuple(x.shape[2:]))
