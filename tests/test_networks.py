@@ -95,7 +95,7 @@ def test_what_is_no_body_is_refused_in_one_sentence(body):
 
 
 def test_the_nearest_name_is_offered():
-    with pytest.raises(ValueError, match="Did you mean 'tf_efficientnet_lite0'?"): check_backbone('efficientnet_lite0')
+    with pytest.raises(ValueError, match="Did you mean 'resnet18'?"): check_backbone('resnet1')
 
 
 # ---- digests of bodies ----

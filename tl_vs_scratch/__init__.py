@@ -42,6 +42,7 @@ _names = {
     'answers.explorers': 'lr_explorer',
     'answers.report': 'write_report',
     'answers.probes': 'probe_curve ProbeCurve',
+    'answers.ranking': 'rank_bodies Ranking',
     'answers.rules': 'rules prior',
     'answers.bills': 'bills bill_table energy_meter pretraining_bill',
     'answers.fronts': 'cost_front plot_cost_front',

@@ -23,17 +23,18 @@ class _Watch:
     "Sees which convolution's output each module of a kind takes, while a batch goes through"
     def __init__(self, kind):
         self.kind = kind
-        self.made = {}   # id of an output -> its convolution, and the output, whose id would else be given to another
+        self.made = {}   # id of an output -> its convolution, the output (else another would get its id), its version
         self.takers = {} # module -> the convolutions whose outputs it took (None: something else)
         self.sizes = {}  # convolution -> height and width of its input
 
     def after_conv(self, conv, args, out):
-        self.made[id(out)] = conv, out
+        self.made[id(out)] = conv, out, _state_of(out)
         self.sizes[conv] = args[0].shape[-2:]
 
     def before_taker(self, module, args):
-        conv, _ = self.made.get(id(args[0]), (None, None))
-        self.takers.setdefault(module, []).append(conv)
+        conv, _, version = self.made.get(id(args[0]), (None, None, None))
+        as_made = conv is not None and version == _state_of(args[0]) # no `x += shortcut` in between
+        self.takers.setdefault(module, []).append(conv if as_made else None)
 
     def attach(self, module):
         if isinstance(module, nn.Conv2d): return module.register_forward_hook(self.after_conv)
@@ -42,6 +43,8 @@ class _Watch:
     def pairs(self):
         "(convolution, the one module that takes its output)"
         return [(convs[0], module) for module, convs in self.takers.items() if len(convs) == 1 and convs[0]]
+
+def _state_of(tensor): return 0 if tensor.is_inference() else tensor._version # the former do not count writings
 
 def _watch(stages, x, kind):
     "What a `_Watch` saw of a batch `x`"

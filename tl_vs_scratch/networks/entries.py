@@ -8,6 +8,7 @@ __all__ = ['PictureEntry', 'match_normalization', 'example_batch']
 # %% ../../nbs/networks/02_entries.ipynb #torch-fastai-data-transforms
 import torch
 from fastai.data.transforms import Normalize
+from fastai.torch_core import TensorBase
 from torch import nn
 
 from .staged import StagedNet
@@ -30,7 +31,7 @@ class PictureEntry(nn.Module):
         self.register_buffer('std', _per_channel(std))
 
     def forward(self, x):
-        x = x.as_subclass(torch.Tensor) # fastai's types are of no use inside, and cost time
+        if isinstance(x, TensorBase): x = x.as_subclass(torch.Tensor) # fastai's types cost time
         if x.shape[1] == 1: x = x.expand(-1, self.channels, -1, -1)
         return (x - self.mean)/self.std
 
@@ -56,7 +57,8 @@ def match_normalization(
 def example_batch(
     n:int=2,           # Pictures
     in_channels:int=3, # Of each
-    size:int=64        # Pixels a side
-)->torch.Tensor:       # (n, in_channels, size, size), in 0..1
+    size:int|tuple=64  # Pixels a side, or height and width
+)->torch.Tensor:       # (n, in_channels, height, width), in 0..1
     "Random pictures"
-    return torch.rand(n, in_channels, size, size)
+    height, width = (size, size) if isinstance(size, int) else size
+    return torch.rand(n, in_channels, height, width)

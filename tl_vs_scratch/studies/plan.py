@@ -4,17 +4,19 @@
 
 # %% auto #0
 __all__ = ['FIRST', 'PRESETS', 'UNITS', 'STEP_SECONDS', 'SMALL_BODY', 'TRIAL_SECONDS', 'RIVAL_SECONDS', 'parse_budget',
-           'default_sizes', 'Planned', 'grid', 'entrant_of', 'digest_of', 'entrants_of', 'guess_seconds',
-           'usual_length', 'about', 'seconds_left']
+           'default_sizes', 'Planned', 'grid', 'entrant_of', 'digest_of', 'bodies_of', 'names_own_body', 'entrants_of',
+           'guess_seconds', 'usual_length', 'about', 'seconds_left']
 
 # %% ../../nbs/studies/01_plan.ipynb #typing-namedtuple-numpy-as-n
 import re
+from dataclasses import replace
 from math import inf
 from typing import NamedTuple
 
 import numpy as np
 
 from ..basics.choices import counted
+from ..networks.names import body_name, is_named
 from ..tasks.task import Task
 from ..training.recipes import STRATEGIES, Entrant, Settings, Strategy, parse_strategy, settings_digest
 from ..training.rivals import RIVALS, Rival, RivalEntrant, as_rival, rival_digest
@@ -89,14 +91,37 @@ def digest_of(task:Task, entrant:Entrant|RivalEntrant, settings:Settings)->str:
     which = rival_digest if isinstance(entrant, RivalEntrant) else settings_digest
     return which(task, entrant, settings)
 
+def bodies_of(
+    body # As in `create_backbone`, or a list of names
+)->list: # Each as in `create_backbone`
+    "The bodies that race"
+    several = isinstance(body, (list, tuple)) and len(body) and all(map(is_named, body))
+    if not several: return [body]
+    names = [body_name(o) for o in body]
+    if len(set(names)) < len(names): raise ValueError(f"a body is named twice: {', '.join(names)}")
+    return list(body)
+
+def names_own_body(spec)->bool:
+    "Does it say which body it takes, as `scratch:convnet` does?"
+    return isinstance(spec, str) and ':' in spec
+
 def entrants_of(
     strategies, # Names as in `parse_strategy`, or `Strategy`
-    body        # Where a strategy does not name its own
+    body        # Where a strategy does not name its own; a list of names: one after the other
 )->dict:        # Label -> `Entrant`; raises ValueError with one sentence
-    "Who takes part"
-    entrants = [entrant_of(s, body) for s in dict.fromkeys(strategies)]
+    "Who takes part; of several bodies the first needs no name in the labels"
+    first, *others = bodies_of(body)
+    entrants = {}
+    for spec in dict.fromkeys(strategies):
+        entrant = entrant_of(spec, first)
+        entrants[entrant.label] = entrant
+        if names_own_body(spec) or not entrant.body: continue
+        for other in others:
+            entrant = entrant_of(spec, other)
+            label = f'{entrant.label}:{body_name(other)}'
+            entrants[label] = replace(entrant, label=label)
     if not entrants: raise ValueError(f"no strategies; choose from {', '.join(STRATEGIES)}")
-    return {entrant.label: entrant for entrant in entrants}
+    return entrants
 
 # %% ../../nbs/studies/01_plan.ipynb #step-seconds-e-of-training-e
 STEP_SECONDS = 12e-3 # of training everything, per example of the usual size, with the usual body

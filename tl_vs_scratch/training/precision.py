@@ -14,6 +14,7 @@ import torch
 
 from ..basics.choices import check_choice
 from ..fast.hardware import fast_bfloat16
+from ..networks.names import is_named
 from ..networks.staged import Activations, StagedNet
 from .recipes import PRECISIONS
 
@@ -80,4 +81,4 @@ def computes_in_bfloat16(
 )->bool:
     "Whether training steps compute in bfloat16"
     if precision != 'auto': return precision == 'bfloat16'
-    return isinstance(body, str) and fast_bfloat16(device)
+    return is_named(body) and fast_bfloat16(device)

@@ -17,7 +17,7 @@ import numpy as np
 from ..basics.choices import check_choice, counted
 from ..basics.provenance import digest
 from ..networks.digests import content_digest
-from ..networks.names import body_digest, body_name, check_backbone
+from ..networks.names import FromFile, body_digest, body_name, check_backbone
 from ..tasks.scores import Score
 from ..tasks.task import Task
 from .paths import Checkpoint, is_flat
@@ -266,8 +266,9 @@ class Entrant:
     def arm(self)->Arm:
         "What to tell of it"
         s, body = self.strategy, body_name(self.body)
+        said = str(self.body) if isinstance(self.body, FromFile) else body
         needs_all = any(0 in phase.schedule.cuts(phase, 9) for phase in s.phases)
-        return Arm(self.label, s.start, body, s.about, s.sentence(body), s.color, s.marker, needs_all)
+        return Arm(self.label, s.start, body, s.about, s.sentence(said), s.color, s.marker, needs_all)
 
 # %% ../../nbs/training/00_recipes.ipynb #parse-strategy-spec-str-stra
 def parse_strategy(
@@ -282,6 +283,7 @@ def parse_strategy(
         strategy = STRATEGIES[name]
     if own == body: own = ''
     chosen = own or body
+    if isinstance(chosen, FromFile) and strategy.start == 'random': chosen = chosen.name # the same network, no weights
     check_backbone(chosen)
     if isinstance(chosen, str) and chosen == 'convnet' and strategy.start == 'pretrained': raise ValueError(
         f"strategy '{name}' needs pretrained weights, and 'convnet' has none; only scratch can use it")
