@@ -1,0 +1,86 @@
+"A race over made-up trainings, told by `benchmarks/replay.py`: what it spends, what it finds, and what it says where it found too little"
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from benchmarks.replay import OVERHEAD, Replay
+from fake_study import fake_task
+from tl_vs_scratch.answers import shown # noqa: F401; gives `summary` to studies
+from tl_vs_scratch.studies.plan import grid
+from tl_vs_scratch.studies.results import targets_of
+from tl_vs_scratch.training.paths import Checkpoint
+from tl_vs_scratch.training.recipes import Arm, Settings, Trial
+
+STEPS = 20, 40, 80, 160, 320, 640
+N = 120
+# label -> (start, where it ends, seconds until then): the small network is slow and ends best, as on photographs of hand signs
+WAYS = dict(plain_svm=('none', .80, .1), linear_probe=('pretrained', .82, 10.), fine_tune=('pretrained', .90, 60.),
+            convnet=('random', .97, 80.), scratch=('random', .60, 90.))
+
+
+def outputs_of(rng, targets, accuracy):
+    right = rng.random(len(targets)) < accuracy
+    return np.eye(3)[np.where(right, targets, (targets + 1) % 3)].astype(np.float32)
+
+
+def made_up(ways=WAYS, seeds=3, sizes=(N,)):
+    "A study that trained everything to its end; each training rises evenly with the logarithm of its steps, from a third"
+    task = fake_task(n_test=300, n_labelled=N)
+    arms = {label: Arm(label, start, 'body', 'About it.', 'words', '#777777', 'o', True) for label, (start, *_) in ways.items()}
+    digests = {label: f'{i:016d}' for i, label in enumerate(ways)}
+    trials, paths = [], {}
+    for planned in grid(digests, sizes, seeds):
+        start, end, seconds = ways[planned.label]
+        rng, targets = np.random.default_rng([planned.seed, *map(ord, planned.label)]), targets_of(task, planned.n, planned.seed)
+        shares = np.linspace(0, 1, len(STEPS) + 1)[1:]
+        path = [] if start == 'none' else [
+            Checkpoint(step, seconds*step/STEPS[-1], 1e9*step, 1., {part: outputs_of(rng, targets[part], 1/3 + (end - 1/3)*share) for part in ('test', 'valid')})
+            for step, share in zip(STEPS, shares)]
+        last = path[-1].outputs if path else {part: outputs_of(rng, targets[part], end) for part in ('test', 'valid')}
+        row = dict(strategy=planned.label, settings_digest=planned.digest, n=planned.n, seed=planned.seed, seconds=seconds, seconds_wall=seconds, steps=STEPS[-1],
+                   flops=1e12, trainable_params=10, status='done', error='', start=start, body='body', task=task.name)
+        trials.append(Trial(row, path, last | dict(train=outputs_of(rng, targets['train'], 1.))))
+        paths[planned.key] = path
+    return SimpleNamespace(task=task, strategies=arms, digests=digests, seeds=seeds, settings=Settings(), store=SimpleNamespace(paths=lambda *_: paths),
+                           finished=lambda: trials)
+
+
+def race(folder, seconds, ways=WAYS, **kwargs):
+    whole = made_up(ways)
+    replay = Replay(whole, folder, [N], {label: seconds for label, (*_, seconds) in ways.items()})
+    return replay, replay.run(seconds, **kwargs)
+
+
+@pytest.mark.parametrize('seconds', [5, 30, 200])
+def test_no_more_than_its_time(tmp_path, seconds):
+    replay, _ = race(tmp_path, seconds)
+    assert 0 < replay.now <= seconds + 2*OVERHEAD
+
+
+def test_the_same_race_twice(tmp_path):
+    first, second = (race(tmp_path/name, 120)[0] for name in 'ab')
+    assert first.results.equals(second.results)
+
+
+def test_with_time_it_finds_the_best_and_leaves_out_the_hopeless(tmp_path):
+    replay, found = race(tmp_path, 500)
+    summary = replay.summary()
+    assert summary.advice.strategy == 'convnet' and not summary.advice.undecided and summary.words[0] == 'Take convnet.'
+    assert found.spent('scratch') < found.spent('convnet')
+
+
+def test_a_slow_starter_is_not_beaten_before_it_could_run(tmp_path):
+    "A quarter of a training of the network that ends best: what is ahead so far is not called near to the best"
+    replay, _ = race(tmp_path, 45)
+    summary = replay.summary()
+    assert 'convnet' in summary.advice.undecided and summary.words[0].startswith('So far') and summary.advice.shortfall > .02
+    assert not any('probably within' in w or 'almost surely' in w for w in summary.words)
+
+
+def test_one_training_of_a_strategy_at_a_time(tmp_path):
+    "While there is anything else to do, the second seed waits for the first"
+    replay, _ = race(tmp_path, 100)
+    begun = {}
+    for planned in replay.used: begun.setdefault(planned.label, []).append(planned.seed)
+    assert all(seeds == sorted(seeds) for seeds in begun.values()) and len(begun) == len(WAYS)
