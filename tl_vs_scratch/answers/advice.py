@@ -257,8 +257,9 @@ def recommend(
     learning = tuple(label for label in at.index if label in learning)
     if reason := nothing_to_say(at): return no_advice(reason, learning)
     n, labels = int(table.n.max()), list(at.index)
-    lost = with_outlook(pd.Series(shortfalls(*square(pairs[pairs.n == n], labels)), labels), ahead)
-    best = cheapest_within(lost, at.seconds, margin)
+    now = pd.Series(shortfalls(*square(pairs[pairs.n == n], labels)), labels)
+    lost = with_outlook(now, ahead)
+    best = cheapest_within(now[lost < inf], at.seconds, margin) # what can be had now; others may still pass it
     few = tuple(label for label in labels if at.seeds[label] < ENOUGH_SEEDS)
     ready = [label for label in labels if label not in (*few, *learning, *rivals)]
     undecided = undecided_of((*few, *learning, *missing), best, margin, ahead)
