@@ -1,7 +1,6 @@
 "A race, told again from a study that trained everything to its end: what it would have trained, in which order, and what it would have said"
 
 import heapq
-from dataclasses import replace
 
 from tl_vs_scratch.studies.race import Race
 from tl_vs_scratch.studies.results import Results

@@ -86,7 +86,7 @@ def compare(
     cache_dir:CacheDir=None,
     as_json:AsJson=False,
 ):
-    "Train every strategy at every size and seed, and say what came of it. Run again, it goes on where it stopped."
+    "Train what can change the answer, within a budget, and say what came of it. A larger budget goes on from there."
     use_cache(cache_dir)
     try:
         from tl_vs_scratch.basics.progress import say

@@ -6,8 +6,8 @@
 __all__ = ['ENOUGH_SEEDS', 'APART', 'DRAWS', 'UNSURE', 'PLAIN', 'representatives', 'comparison', 'Finding', 'Advice', 'judged_by',
            'verdict', 'find', 'turned', 'believed', 'shortfalls', 'draws', 'below_the_best', 'weighted',
            'nothing_to_say', 'square', 'far_from_all', 'clearest_rival', 'beaten', 'outlook', 'with_outlook',
-           'next_steps', 'no_advice', 'recommend', 'undecided_of', 'cheapest_within', 'chosen', 'open_questions',
-           'alternatives', 'compared', 'still_learning', 'twice_the_time', 'forecast', 'within_range', 'forecasts',
+           'next_steps', 'no_advice', 'undecided_of', 'cheapest_within', 'chosen', 'open_questions', 'alternatives',
+           'recommend', 'compared', 'still_learning', 'twice_the_time', 'forecast', 'within_range', 'forecasts',
            'below_rival', 'cautions']
 
 # %% ../../nbs/answers/03_advice.ipynb #dataclasses-field-math-log-p
@@ -185,23 +185,23 @@ def far_from_all(errors:np.ndarray, unsure:float)->np.ndarray:
     return errors
 
 def clearest_rival(
-    pairs:pd.DataFrame, # From `paired_table`
+    pairs:pd.DataFrame, # From `paired_table`, of one size
     one:str,            # A strategy
-    others:list,        # Its rivals
-    n:int               # Labels
+    others:list         # Its rivals
 )->Finding:
     "The rival that is ahead of `one` by most, counted by the low end of the interval"
     rows = {}
-    for other in others:
-        d = difference(pairs, other, one)
-        rows[other] = next(d[d.n == n].itertuples())
+    for other in others: rows[other] = next(difference(pairs, other, one).itertuples())
     rival = max(rows, key=lambda other: np.nan_to_num(judged_by(rows[other])[0], nan=-np.inf))
     return find(rival, one, rows[rival])
 
-def beaten(pairs:pd.DataFrame, labels:list, n:int)->list: # Of `Finding`, 'ahead' all of them
+def beaten(
+    pairs:pd.DataFrame, # From `paired_table`, of one size
+    labels              # Of strategies that are done, with enough seeds
+)->list:                # Of `Finding`, 'ahead' all of them
     "Those of which another is clearly ahead"
-    pairs = pairs[pairs.n == n]
-    rivals = [clearest_rival(pairs, one, [o for o in labels if o != one], n) for one in labels]
+    if len(labels) < 2: return []
+    rivals = [clearest_rival(pairs, one, [o for o in labels if o != one]) for one in labels]
     return [rival for rival in rivals if rival.kind == 'ahead']
 
 # %% ../../nbs/answers/03_advice.ipynb #outlook-what-may-still-come
@@ -243,32 +243,7 @@ def no_advice(reason:Finding, learning:tuple)->Advice:
     more = Finding('more_seeds', reason.strategies, dict(seeds=ENOUGH_SEEDS))
     return Advice(None, (reason,), next=() if reason.kind == 'no_trial' else (more,), undecided=learning)
 
-def recommend(
-    table:pd.DataFrame, # From `score_table`
-    pairs:pd.DataFrame, # From `paired_table`
-    margin:float=.01,   # How much worse than the best it may be, in the score's unit; .01 is one point
-    learning=(),        # Labels of those that are still learning, as `still_learning` gives them
-    rivals=(),          # Labels of those that train no network; that they are beaten is no news
-    missing=(),         # Labels of those that were not begun
-    ahead=None          # What those may still do, as `outlook` gives it
-)->Advice:
-    "The cheapest strategy that is probably within `margin` of the best, at the largest size"
-    at = table[table.n == table.n.max()].set_index('strategy')
-    learning = tuple(label for label in at.index if label in learning)
-    if reason := nothing_to_say(at): return no_advice(reason, learning)
-    n, labels = int(table.n.max()), list(at.index)
-    now = pd.Series(shortfalls(*square(pairs[pairs.n == n], labels)), labels)
-    lost = with_outlook(now, ahead)
-    best = cheapest_within(now[lost < inf], at.seconds, margin) # what can be had now; others may still pass it
-    few = tuple(label for label in labels if at.seeds[label] < ENOUGH_SEEDS)
-    ready = [label for label in labels if label not in (*few, *learning, *rivals)]
-    undecided = undecided_of((*few, *learning, *missing), best, margin, ahead)
-    reasons = beaten(pairs, ready, n) if len(ready) > 1 else []
-    reasons += [chosen(best, lost, at, margin, undecided), *open_questions(few, learning, missing, undecided)]
-    unfinished = [label for label in (*learning, *missing) if label in undecided]
-    steps = next_steps(lost[best], margin, max(int(at.seeds.max()), ENOUGH_SEEDS), unfinished)
-    return Advice(best, tuple(reasons), float(lost[best]), alternatives(best, lost, at, margin), steps, undecided)
-
+# %% ../../nbs/answers/03_advice.ipynb #undecided-chosen-and-open
 def undecided_of(unsure:tuple, best:str, margin:float, ahead:dict|None)->tuple: # Of labels
     "Who of the unsure may still turn the advice around, or is what is advised"
     if not ahead: return tuple(dict.fromkeys(unsure))
@@ -283,7 +258,7 @@ def cheapest_within(lost:pd.Series, seconds:pd.Series, margin:float)->str:
 def chosen(best:str, lost:pd.Series, at:pd.DataFrame, margin:float, undecided:tuple)->Finding:
     "Why this one"
     cost = dict(n=int(at.n.iloc[0]), seconds=float(at.seconds[best]), flops=float(at.flops[best]))
-    kind = 'within' if lost[best] <= margin else 'safest' if undecided else 'nearest'
+    kind = 'within' if lost[best] <= margin else 'for_now' if undecided else 'nearest'
     return Finding(kind, (best,), cost | dict(shortfall=float(lost[best]), margin=margin))
 
 def open_questions(few:tuple, learning:tuple, missing:tuple, undecided:tuple)->list:
@@ -301,6 +276,32 @@ def alternatives(best:str, lost:pd.Series, at:pd.DataFrame, margin:float)->tuple
     found = [Finding('alternative', (label,), dict(shortfall=float(lost[label]), seconds=float(at.seconds[label])))
              for label in within]
     return tuple(sorted(found, key=lambda f: f.numbers['seconds']))
+
+# %% ../../nbs/answers/03_advice.ipynb #recommend-what-to-take
+def recommend(
+    table:pd.DataFrame, # From `score_table`
+    pairs:pd.DataFrame, # From `paired_table`
+    margin:float=.01,   # How much worse than the best it may be, in the score's unit; .01 is one point
+    learning=(),        # Labels of those that are still learning, as `still_learning` gives them
+    rivals=(),          # Labels of those that train no network; that they are beaten is no news
+    missing=(),         # Labels of those that were not begun
+    ahead=None          # What those may still do, as `outlook` gives it
+)->Advice:
+    "The cheapest strategy that is probably within `margin` of the best, at the largest size"
+    at = table[table.n == table.n.max()].set_index('strategy')
+    learning = tuple(label for label in at.index if label in learning)
+    if reason := nothing_to_say(at): return no_advice(reason, learning)
+    pairs = pairs[pairs.n == at.n.iloc[0]]
+    now = pd.Series(shortfalls(*square(pairs, list(at.index))), at.index)
+    lost = with_outlook(now, ahead)
+    best = cheapest_within(now[lost < inf], at.seconds, margin) # what can be had now; others may still pass it
+    few = tuple(at.index[at.seeds < ENOUGH_SEEDS])
+    undecided = undecided_of((*few, *learning, *missing), best, margin, ahead)
+    reasons = (*beaten(pairs, at.index.drop([*few, *learning, *rivals], errors='ignore')),
+               chosen(best, lost, at, margin, undecided), *open_questions(few, learning, missing, undecided))
+    unfinished = [label for label in (*learning, *missing) if label in undecided]
+    steps = next_steps(lost[best], margin, max(int(at.seeds.max()), ENOUGH_SEEDS), unfinished)
+    return Advice(best, reasons, float(lost[best]), alternatives(best, lost, at, margin), steps, undecided)
 
 # %% ../../nbs/answers/03_advice.ipynb #compared-study-pairs-pd-data
 def compared(

@@ -97,9 +97,10 @@ def rank_bodies(
 )->Ranking:            # Raises ValueError with one sentence
     "Which pretrained body suits a task: what a linear model makes of its features, each labelled example left out once"
     from tl_vs_scratch.networks.bodies import create_backbone
-    from tl_vs_scratch.networks.names import check_backbone
+    from tl_vs_scratch.networks.names import check_backbone, is_named
     from tl_vs_scratch.training.features import task_features
-    bodies = [bodies] if isinstance(bodies, str) else list(bodies)
+    bodies = [bodies] if is_named(bodies) else list(bodies)
+    if not all(map(is_named, bodies)): raise ValueError('only networks with a name can be ranked')
     if len(bodies) < 2 or len(set(bodies)) < len(bodies): raise ValueError(
         f'two different bodies or more can be ranked; got {", ".join(map(str, bodies)) or "none"}')
     for body in bodies: check_backbone(body)

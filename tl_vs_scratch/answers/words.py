@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PHRASES', 'ALL_WRONG', 'LOOK_AT_LABELS', 'COSTS', 'labels_words', 'amount', 'signed', 'interval_words', 'capital',
            'Phrases', 'phrases', 'guess_words', 'smallest_step', 'fill', 'take_words', 'behind', 'price',
-           'few_seeds_words', 'exact_amount', 'shortfall_words', 'within_words', 'safest_words', 'not_begun_words',
+           'few_seeds_words', 'exact_amount', 'shortfall_words', 'within_words', 'for_now_words', 'not_begun_words',
            'dropped_words', 'few_words', 'so_far_words', 'still_learns', 'reason', 'reason_words', 'next_words',
            'verdict_words', 'prove_nothing', 'pair_words', 'lead', 'few_seeds_lead', 'finding_words', 'compared_words',
            'crossing_words', 'rival_words', 'forecast_words', 'chance_words', 'time_words', 'caution', 'caution_words',
@@ -152,10 +152,10 @@ def within_words(finding, score)->str:
     near = f"With {labels_words(r['n'])}, {taken} is {shortfall_words(score, r['shortfall'])}"
     if finding.kind == 'within':
         return f"{near}; nothing cheaper is within {amount(score, r['margin'])} ({price(r)})."
-    if finding.kind == 'safest': return safest_words(taken, score, r)
+    if finding.kind == 'for_now': return for_now_words(taken, score, r)
     return f"{near}, nearer than any other; to be within {amount(score, r['margin'])} it takes more seeds ({price(r)})."
 
-def safest_words(taken:str, score, r:dict)->str:
+def for_now_words(taken:str, score, r:dict)->str:
     "The one to take while others may still pass it"
     return (f"With {labels_words(r['n'])}, {taken} is the best choice by what is known ({price(r)}); when all is "
             f"trained, something else may well be about {amount(score, r['shortfall'])} better.")
@@ -167,8 +167,8 @@ def not_begun_words(labels)->str:
 def dropped_words(labels)->str:
     "Who was given up"
     one = len(labels) == 1
-    return (f"{listed(labels)} {'was' if one else 'were'} left unfinished: {'it' if one else 'they'} can hardly become "
-            'the best any more.')
+    return (f"{listed(labels)} {'was' if one else 'were'} not tried to the end: nothing is proved, but by what is known "
+            f"{'it is' if one else 'they are'} unlikely to become the best.")
 
 def few_words(labels)->str:
     "Who was not tried often enough"
@@ -191,7 +191,7 @@ def reason(finding, score, taken:str|None)->str:
     if kind == 'few_seeds': return few_seeds_words(finding)
     if kind == 'only_one': return f'{labels[0]} was the only strategy, so there is nothing to compare it with.'
     if kind == 'ahead': return behind(finding, score)
-    if kind in ('within', 'nearest', 'safest'): return within_words(finding, score)
+    if kind in ('within', 'nearest', 'for_now'): return within_words(finding, score)
     about_labels = dict(few=few_words, so_far=so_far_words, not_begun=not_begun_words, dropped=dropped_words)
     if kind in about_labels: return about_labels[kind](labels)
     raise ValueError(f"no sentence for a reason of kind '{kind}'")

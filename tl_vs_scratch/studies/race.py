@@ -15,6 +15,7 @@ from math import sqrt
 import numpy as np
 
 from .plan import Planned
+from .results import at_chosen_rate
 
 # %% ../../nbs/studies/05_race.ipynb #known-how-far-a-training-is
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def known_of(
     values = score.gains(score.values(trial.outputs['valid'], targets))
     known = Known(status, seconds, float(values.mean()), float(values.std()), len(values))
     if status == 'done' or not path: return known
+    path = at_chosen_rate(path, trial)
     known = replace(known, steps=path[-1].step)
     means = [float(score.gains(score.values(at.outputs['valid'], targets)).mean()) for at in path]
     return replace(known, gain=last_gain([at.step for at in path], means))
@@ -182,10 +184,7 @@ class Race:
 
     def standing(self)->list[Standing]:
         "At the largest number of labels"
-        return standings(self.at_the_top(), self.starts)
-
-    def at_the_top(self)->dict: # (label, seed) -> Known
-        return at_size(self.known, self.top)
+        return standings(at_size(self.known, self.top), self.starts)
 
     def best_of_each(self, standing)->list[str]:
         "Of each start, the best that was begun"
