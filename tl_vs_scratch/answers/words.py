@@ -167,8 +167,8 @@ def not_begun_words(labels)->str:
 def dropped_words(labels)->str:
     "Who was given up"
     one = len(labels) == 1
-    return (f"{listed(labels)} {'was' if one else 'were'} not tried to the end: nothing is proved, but by what is known "
-            f"{'it is' if one else 'they are'} unlikely to become the best.")
+    return (f"{listed(labels)} {'was' if one else 'were'} not tried to the end: nothing is proved, but by what is "
+            f"known {'it is' if one else 'they are'} unlikely to become the best.")
 
 def few_words(labels)->str:
     "Who was not tried often enough"
