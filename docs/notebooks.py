@@ -58,8 +58,10 @@ def run_notebook(
 
 
 def clean(nb):
-    "`nb` without what differs between two runs that show the same"
+    "`nb` without what differs between two runs that show the same; a cell that says `picture-only` keeps pictures only"
     for cell in nb.cells:
+        if '#| picture-only' in cell.source:
+            cell.outputs = [out for out in cell.outputs if IMAGES.keys() & out.get('data', {})]
         if 'outputs' in cell: cell.outputs = [_map_text(out, denoise) for out in cell.outputs]
     nb = number_widgets(nb)
     clean_nb(nb)

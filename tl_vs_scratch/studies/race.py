@@ -201,6 +201,7 @@ class Race:
     def standing_words(self)->str:
         "The two best so far, on validation examples"
         begun = sorted((s for s in self.standing() if s.seeds), key=lambda s: -s.mean)
+        if not begun: return 'too early to say anything'
         write = self.study.score.write
         return 'so far ' + ', '.join(f'{s.label} {write(self.study.score.gains(s.mean - s.gain))}' for s in begun[:2])
 
