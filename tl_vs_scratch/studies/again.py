@@ -21,11 +21,11 @@ from ..training.recipes import Entrant, parse_strategy
 def at_place(
     task:Task,  # Of a study, without its examples
     folder:Path # Where they should be
-)->Task:        # Raises ValueError with one sentence where one is missing
+)->Task:        # Raises OSError with one sentence where one is missing
     "The same task, its examples read again"
     sources, many = [folder/name for name in task.ids], task.medium.many
     gone = [name for name, source in zip(task.ids, sources) if not source.is_file()]
-    if gone: raise ValueError(
+    if gone: raise FileNotFoundError(
         f"{len(gone)} of the study's {len(sources)} {many} are not in '{folder}' ({', '.join(gone[:3])}"
         f"{', ...' if len(gone) > 3 else ''}); give the folder that holds them with --data, or run compare again")
     found = replace(task, sources=sources, digests=digests_of(sources, task.medium))
@@ -55,8 +55,8 @@ def task_again(
     task = at_place(kept, Path(data).expanduser()) if is_folder else load_task(data)
     if task.fingerprint == kept.fingerprint: return task.with_score(study.score)
     where = task.name if isinstance(data, Task) else data
-    raise ValueError(f"the {study.medium.many} in '{where}' are no longer those of the study in '{study.out}': "
-                     'some have changed; run compare again, in a new folder')
+    raise OSError(f"the {study.medium.many} in '{where}' are no longer those of the study in '{study.out}': "
+                  'some have changed; run compare again, in a new folder')
 
 # %% ../../nbs/studies/06_again.ipynb #again-entrant
 def entrant_again(

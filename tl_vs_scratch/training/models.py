@@ -70,7 +70,7 @@ def build_network(
         net = create_body(chosen_body(about, body), False, example)
         if about.cut is not None: net = graft(net, about.cut)
         net.head = SINGLE_LABEL.head(net.n_features, len(about.classes))
-    if net.stage_names != about.stages: raise ValueError(
+    if net.stage_names != about.stages: raise OSError(
         f"this version stages {about.body} as {', '.join(net.stage_names)}, and the model was saved with "
         f"{', '.join(about.stages)}; it needs tl-vs-scratch {about.versions.get('tl-vs-scratch', 'of its day')}")
     return net.eval()
@@ -201,7 +201,7 @@ def is_pickle(path:Path)->bool:
 def refuse_pickles(folder:Path):
     "Stop where a folder holds a file that could run code"
     for path in sorted(folder.rglob('*')):
-        if path.is_file() and is_pickle(path): raise ValueError(
+        if path.is_file() and is_pickle(path): raise OSError(
             f"'{path}' is a pickle, which can run any code when it is opened; a model holds none, so this folder is refused")
 
 # %% ../../nbs/training/11_models.ipynb #models-load
@@ -214,9 +214,9 @@ def model_folder(folder)->Path: # Raises OSError with one sentence
         f"the study in '{folder}' has no model yet; train it: tl-vs-scratch train {folder}")
     raise FileNotFoundError(f"there is no model in '{folder}': no {ABOUT}")
 
-def damaged(path:Path)->ValueError:
+def damaged(path:Path)->OSError:
     "What to say of a file that is not as it was written"
-    return ValueError(f"'{path}' is damaged: it is not what was saved (its SHA-256 differs); copy the folder again")
+    return OSError(f"'{path}' is damaged: it is not what was saved (its SHA-256 differs); copy the folder again")
 
 def read_about(folder:Path)->tuple[About, str]: # And the digest of the weights
     "What `model.json` says, if nothing in it has changed"
@@ -224,7 +224,7 @@ def read_about(folder:Path)->tuple[About, str]: # And the digest of the weights
     try: data = json.loads(path.read_text(encoding='utf-8'))
     except ValueError: raise damaged(path) from None
     schema = data.get('schema') if isinstance(data, dict) else None
-    if isinstance(schema, int) and schema != MODEL_SCHEMA: raise ValueError(
+    if isinstance(schema, int) and schema != MODEL_SCHEMA: raise OSError(
         f"'{path}' has schema {schema} and this version reads {MODEL_SCHEMA}; use the version of tl-vs-scratch that "
         'wrote it, or train the model again')
     if schema is None or data.get('digest') != whole_digest(data): raise damaged(path)
@@ -243,7 +243,7 @@ def load_model(
     if file_digest(path) != wanted: raise damaged(path)
     net = build_network(about, body)
     try: net.load_state_dict(load_file(path))
-    except (RuntimeError, SafetensorError): raise ValueError(
+    except (RuntimeError, SafetensorError): raise OSError(
         f"the weights in '{path}' do not fit {about.body} as these versions build it; the model was saved with "
         f"{', '.join(f'{name} {version}' for name, version in about.versions.items())}") from None
     model, card = Model(net, about, folder), folder/CARD
