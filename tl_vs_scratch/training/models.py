@@ -22,7 +22,8 @@ from fastai.learner import Learner
 from fastai.metrics import accuracy
 from fastai.torch_core import no_random
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes # its own `save_file` writes for the owner alone
 
 from ..basics.choices import counted
 from ..basics.progress import Progress
@@ -173,7 +174,7 @@ def save_model(
     folder.mkdir(parents=True, exist_ok=True)
     beside = folder/f'{WEIGHTS}.tmp'
     tensors = {name: t.detach().cpu().contiguous().clone() for name, t in model.net.state_dict().items()}
-    save_file(tensors, beside, dict(format='pt'))
+    beside.write_bytes(to_bytes(tensors, dict(format='pt')))
     data = dict(schema=MODEL_SCHEMA, **asdict(model.about), weights_sha256=file_digest(beside))
     beside.replace(folder/WEIGHTS)
     beside = folder/f'{ABOUT}.tmp'
