@@ -145,7 +145,7 @@ def train(
     cache_dir:CacheDir=None,
     as_json:AsJson=False,
 ):
-    "Train what a study recommends on all labels, and write the model into a folder, with a card that says how good it is"
+    "Train what a study recommends on all labels; write the model, and a card that says how good it is"
     use_cache(cache_dir)
     try:
         from tl_vs_scratch.answers.shown import Results

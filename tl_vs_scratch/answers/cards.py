@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['WORST', 'USE', 'plain', 'table', 'of_ten', 'first_words', 'expected_words', 'own_words', 'short_words', 'class_lines',
-           'more_classes', 'shift_words', 'points', 'calibration_words', 'calibration_lines', 'steps_words',
-           'ended_words', 'length_words', 'refit_words', 'cost_words', 'label_lines', 'quality_part', 'origin_part',
-           'card']
+           'class_line', 'more_classes', 'shift_words', 'points', 'calibration_words', 'calibration_lines',
+           'calibration_line', 'steps_words', 'ended_words', 'length_words', 'several_words', 'refit_words',
+           'cost_words', 'label_lines', 'label_line', 'quality_part', 'origin_part', 'card']
 
 # %% ../../nbs/answers/16_cards.ipynb #cards-imports
 import re
@@ -39,7 +39,8 @@ def first_words(medium, found:dict)->str:
     "How good it is, in one sentence"
     score = SCORES.get(found['score'])
     if score is None or not score.is_share: return ''
-    return f'Expect {of_ten(found["value"])} new {medium.many} to be named correctly, if they are like those it was tested on.'
+    return (f'Expect {of_ten(found["value"])} new {medium.many} to be named correctly, if they are like those it was '
+            'tested on.')
 
 def expected_words(medium, expected:dict, score:Score)->str:
     "What the study says of the strategy"
@@ -52,9 +53,10 @@ def expected_words(medium, expected:dict, score:Score)->str:
 
 def own_words(medium, found:dict, labels:int, score:Score)->str:
     "What this one network reached"
-    return (f"This model, one network trained on all {labels:,} labels, reached {score.say(found['value'])} on the same "
-            f"{found['examples']:,} test {medium.many}. It never saw them; but the study compares strategies on them, so where "
-            'it has chosen the strategy, both figures flatter a little.')
+    reached, tests = score.say(found['value']), f"{found['examples']:,} test {medium.many}"
+    return (f'This model, one network trained on all {labels:,} labels, reached {reached} on the same {tests}. '
+            'It never saw them; but the study compares strategies on them, so where it has chosen the strategy, both '
+            'figures flatter a little.')
 
 def short_words(medium, found:dict)->list[str]:
     "How good it is, for a terminal"
@@ -69,22 +71,25 @@ WORST = 8 # classes to name
 
 def class_lines(medium, classes:list)->str:
     "The worst classes, as a table"
-    rows = []
-    for one in classes[:WORST]:
-        share = f"{one['right']} of {one['test']}"
-        rows.append([plain(one['class']), share, plain(one['taken_for']) or '-'])
+    rows = [class_line(one) for one in classes[:WORST]]
     return table(['class', f'test {medium.many} right', 'most often taken for'], rows)
+
+def class_line(one:dict)->list[str]:
+    "One class in such a table"
+    share = f"{one['right']} of {one['test']}"
+    return [plain(one['class']), share, plain(one['taken_for']) or '-']
 
 def more_classes(classes:list)->str:
     "What the table leaves out"
     rest = classes[WORST:]
-    return f"The other {counted(len(rest), 'class', 'classes')} did as well as the last of these, or better." if rest else ''
+    if not rest: return ''
+    return f"The other {counted(len(rest), 'class', 'classes')} did as well as the last of these, or better."
 
 def shift_words(medium)->str:
     "What nobody has tried"
-    return (f'It was tested on {medium.many} set aside from those it was trained on, and on no others. On {medium.many} of '
-            'another kind (from elsewhere, made otherwise, of things that are in none of its classes) expect less; it '
-            'always names one of its classes.')
+    return (f'It was tested on {medium.many} set aside from those it was trained on, and on no others. On '
+            f'{medium.many} of another kind (from elsewhere, made otherwise, of things that are in none of its classes) expect '
+            'less; it always names one of its classes.')
 
 # %% ../../nbs/answers/16_cards.ipynb #cards-sure
 def points(share:float)->str: return counted(round(100*share), 'point')
@@ -94,17 +99,19 @@ def calibration_words(medium, found:dict, length, temperature:float)->str:
     (before, after), chance = found['calibration_error'], found['calibration_error_by_chance']
     loss_before, loss_after = found['log_loss']
     return (f"Its outputs are divided by one temperature, {temperature:.2f}, chosen on {length.examples:,} validation "
-            f"{medium.many}. On the test {medium.many}, what it says and how often it is right are {points(before)} apart "
-            f"on average without it and {points(after)} with it ({points(chance)} would be chance alone); the log loss is "
-            f"{loss_before:.3f} nats without it and {loss_after:.3f} with it.")
+            f"{medium.many}. On the test {medium.many}, what it says and how often it is right are "
+            f"{points(before)} apart on average without it and {points(after)} with it ({points(chance)} would be chance "
+            f"alone); the log loss is {loss_before:.3f} nats without it and {loss_after:.3f} with it.")
 
 def calibration_lines(medium, rows:list)->str:
     "What it said and how often it was right, as a table"
-    lines = []
-    for row in rows:
-        says = f"{100*row['low']:.0f} to {100*row['high']:.0f}%"
-        lines.append([says, f"{row['said']:.0%}", f"{row['right']:.0%}", f"{row['examples']:,}"])
+    lines = [calibration_line(row) for row in rows]
     return table(['it says', 'on average', 'it was right', f'test {medium.many}'], lines)
+
+def calibration_line(row:dict)->list[str]:
+    "One group in such a table"
+    says = f"{100*row['low']:.0f} to {100*row['high']:.0f}%"
+    return [says, f"{row['said']:.0%}", f"{row['right']:.0%}", f"{row['examples']:,}"]
 
 # %% ../../nbs/answers/16_cards.ipynb #cards-made
 def steps_words(steps)->str:
@@ -116,17 +123,20 @@ def ended_words(done:bool)->str:
 
 def length_words(length)->str:
     "How it was known how long to train"
-    if length.stored and length.trainings > 1:
-        return (f"{length.trainings} trainings of the study with all labels, each with a fifth of them set aside for "
-                f'validation, ended by themselves; the one in the middle took {steps_words(length.steps)}.')
+    if length.stored and length.trainings > 1: return several_words(length)
     which = 'A training of the study' if length.stored else 'A first training'
     return (f'{which}, with {length.examples:,} labels set aside for validation, {ended_words(length.done)} after '
             f'{steps_words(length.steps)}.')
 
+def several_words(length)->str:
+    "The same, from several trainings of the study"
+    return (f"{length.trainings} trainings of the study with all labels, each with a fifth of them set aside for "
+            f'validation, ended by themselves; the one in the middle took {steps_words(length.steps)}.')
+
 def refit_words(labels:int)->str:
     "What was trained in the end"
-    return (f'Then the network was trained anew on all {labels:,} labels for as many steps. Its weights are the running '
-            'average of those along the way; no validation label was used to stop it or to choose it.')
+    return (f'Then the network was trained anew on all {labels:,} labels for as many steps. Its weights are the '
+            'running average of those along the way; no validation label was used to stop it or to choose it.')
 
 def cost_words(cost:dict)->str:
     "What that training cost, and what using it does"
@@ -148,8 +158,12 @@ tl-vs-scratch predict {folder} new --review review.html
 
 def label_lines(task)->str:
     "Labelled and test examples of each class"
-    counts = task.summary_table().itertuples(name=None)
-    return table(['class', 'labelled', 'test'], [[plain(name), f'{n:,}', f'{k:,}'] for name, n, k in counts])
+    lines = [label_line(*row) for row in task.summary_table().itertuples(name=None)]
+    return table(['class', 'labelled', 'test'], lines)
+
+def label_line(name, labelled:int, test:int)->list[str]:
+    "One class in such a table"
+    return [plain(name), f'{labelled:,}', f'{test:,}']
 
 def quality_part(model, task, length, found:dict)->list[str]:
     "The sections that say how good it is"
@@ -157,13 +171,16 @@ def quality_part(model, task, length, found:dict)->list[str]:
     good = [first_words(medium, found), expected_words(medium, found['expected'], score),
             own_words(medium, found, task.labels_available, score)]
     fails = [class_lines(medium, found['classes']), more_classes(found['classes']), shift_words(medium)]
-    sure = [calibration_words(medium, found, length, model.about.temperature), calibration_lines(medium, found['table'])]
+    calibrated = calibration_words(medium, found, length, model.about.temperature)
+    sure = [calibrated, calibration_lines(medium, found['table'])]
     return ['## How good it is', *good, '## Where it fails', *fails, '## How sure it says it is', *sure]
 
 def origin_part(model, task, length, found:dict)->list[str]:
     "The sections that say how it was made, and of what"
     versions = ', '.join(f'{name} {version}' for name, version in model.about.versions.items())
-    made = [plain(found['recipe'][:1].upper() + found['recipe'][1:]), length_words(length), refit_words(task.labels_available), cost_words(found['cost'])]
+    recipe = found['recipe'][:1].upper() + found['recipe'][1:]
+    labels = refit_words(task.labels_available)
+    made = [plain(recipe), length_words(length), labels, cost_words(found['cost'])]
     data = [f"Task {plain(task.name)}, {task.medium.size_words(model.about.size)}; fingerprint {task.fingerprint}.",
             label_lines(task), plain(task.credit)]
     return ['## How it was made', *made, '## What it was trained on', *data, '## Versions', versions]
@@ -179,6 +196,7 @@ def card(
     medium, classes = task.medium, task.classes
     names = listed([plain(name) for name in classes[:20]]) + (' and others' if len(classes) > 20 else '')
     what = f'A network that says which of {len(classes)} classes a {medium.one} belongs to: {names}.'
-    parts = [f'# {plain(task.name)}', what, *found['remarks'], *quality_part(model, task, length, found), '## How to use it',
+    good = quality_part(model, task, length, found)
+    parts = [f'# {plain(task.name)}', what, *found['remarks'], *good, '## How to use it',
              USE.format(folder=folder), *origin_part(model, task, length, found)]
     return '\n\n'.join(part for part in parts if part) + '\n'

@@ -41,8 +41,8 @@ def doubtful_first(table:pd.DataFrame)->list[int]:
 def overview(table:pd.DataFrame, read:int, medium)->str:
     "How many there are, and how sure the model is of them"
     sure = int((table.probability > .9).sum())
-    return (f"{counted(read, medium.one, medium.many)}, the most doubtful first. Of {sure:,} of them the model is more than "
-            '90% sure.')
+    many = counted(read, medium.one, medium.many)
+    return f'{many}, the most doubtful first. Of {sure:,} of them the model is more than 90% sure.'
 
 def write_review(
     model,              # The `Model` that was asked
@@ -56,8 +56,8 @@ def write_review(
     shown = [entry(medium, sources[k], rows[k]) for k in order[:SHOWN]]
     left = len(order) - len(shown)
     page = dict(
-        title=f'What the model of {model.about.task} says', overview=overview(table, len(order), medium), about=repr(model),
-        shown=shown, rest=f'{left:,} more, of which it is surer, are not shown.' if left else '',
+        title=f'What the model of {model.about.task} says', overview=overview(table, len(order), medium),
+        about=repr(model), shown=shown, rest=f'{left:,} more, of which it is surer, are not shown.' if left else '',
         problems=[row for row in rows if row['problem']])
     pages = Environment(loader=PackageLoader('tl_vs_scratch'), autoescape=True, undefined=StrictUndefined,
                         trim_blocks=True, lstrip_blocks=True)
