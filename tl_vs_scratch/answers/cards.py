@@ -88,8 +88,8 @@ def more_classes(classes:list)->str:
 def shift_words(medium)->str:
     "What nobody has tried"
     return (f'It was tested on {medium.many} set aside from those it was trained on, and on no others. On '
-            f'{medium.many} of another kind (from elsewhere, made otherwise, of things that are in none of its classes) expect '
-            'less; it always names one of its classes.')
+            f'{medium.many} of another kind (from elsewhere, made otherwise, of things that are in none of its classes) '
+            'expect less; it always names one of its classes.')
 
 # %% ../../nbs/answers/16_cards.ipynb #cards-sure
 def points(share:float)->str: return counted(round(100*share), 'point')
@@ -100,8 +100,8 @@ def calibration_words(medium, found:dict, length, temperature:float)->str:
     loss_before, loss_after = found['log_loss']
     return (f"Its outputs are divided by one temperature, {temperature:.2f}, chosen on {length.examples:,} validation "
             f"{medium.many}. On the test {medium.many}, what it says and how often it is right are "
-            f"{points(before)} apart on average without it and {points(after)} with it ({points(chance)} would be chance "
-            f"alone); the log loss is {loss_before:.3f} nats without it and {loss_after:.3f} with it.")
+            f"{points(before)} apart on average without it and {points(after)} with it ({points(chance)} would be "
+            f"chance alone); the log loss is {loss_before:.3f} nats without it and {loss_after:.3f} with it.")
 
 def calibration_lines(medium, rows:list)->str:
     "What it said and how often it was right, as a table"
