@@ -88,7 +88,7 @@ def more_classes(classes:list)->str:
 def shift_words(medium)->str:
     "What nobody has tried"
     return (f'It was tested on {medium.many} set aside from those it was trained on, and on no others. On '
-            f'{medium.many} of another kind (from elsewhere, made otherwise, of things that are in none of its classes) '
+            f'{medium.many} of another kind (from elsewhere, made otherwise, of things in none of its classes) '
             'expect less; it always names one of its classes.')
 
 # %% ../../nbs/answers/16_cards.ipynb #cards-sure
