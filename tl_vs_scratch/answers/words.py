@@ -292,7 +292,7 @@ def forecast_words(finding, score, taken:str|None)->str:
     "Where a strategy is going that was stopped before it was done"
     (label,), r = finding.strategies, finding.numbers
     if finding.kind == 'too_soon':
-        return f'{label} had hardly begun when it was stopped: where it is going, nobody can say.'
+        return f'{label} was stopped too early for anybody to say where it is going.'
     then = f"{score.say(r['mid'])} ({score.say(r['low'])} to {score.say(r['high'])})"
     likely = '' if label == taken or taken is None else f'; {chance_words(r["chance"])} be as good as {taken} is now'
     return (f"{label} was stopped while it was still learning: with twice its time, {time_words(r['seconds'])} more a "

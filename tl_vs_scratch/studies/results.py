@@ -204,7 +204,8 @@ class Results:
             targets = self.targets(part, row['n'], row['seed'])
             columns = (np.array([getattr(at, name) for at in path]) for name in ('step', 'seconds', 'flops'))
             values = np.array([self.score.values(at.outputs[part], targets) for at in path])
-            courses.setdefault((row['strategy'], row['n']), {})[row['seed']] = Course(*columns, values)
+            course = Course(*columns, values, path[-1].step - path[-1].before)
+            courses.setdefault((row['strategy'], row['n']), {})[row['seed']] = course
         return courses
 
     @property

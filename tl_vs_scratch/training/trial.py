@@ -152,6 +152,9 @@ class Training:
     @property
     def is_done(self)->bool: return self.part == len(self.parts)
     @property
+    def before(self)->int: # The last part: steps that were made when it began, or so far
+        return self.steps - self.part_step if self.part >= len(self.parts) - 1 else self.steps
+    @property
     def is_over(self)->bool: return self.is_done or self.steps >= self.settings.max_steps
 
     # --- the parts of the recipe ---
@@ -180,7 +183,7 @@ class Training:
             if stop and stop(): break
         with self.average.applied(): outputs = dict(valid=self.valid_outputs(), test=self.outputs('test'))
         self.path.append(Checkpoint(self.steps, self.meter.seconds, self.meter.flops, self.watch.mean, outputs,
-                                    self.lr_factor))
+                                    self.lr_factor, self.before))
         return self.path[-1]
 
     def stretch(self, goal:int):
@@ -257,7 +260,7 @@ def put_away(
 
 def facts_of(training:Training)->dict:
     "What JSON can hold of it"
-    path = [[at.step, at.seconds, at.flops, at.train_loss] for at in training.path]
+    path = [[at.step, at.seconds, at.flops, at.train_loss, at.before] for at in training.path]
     looks = [step for step, _ in training.looks]
     return dict(part=training.part, part_step=training.part_step, average=training.average.steps, looks=looks,
                 train_loss=training.watch.mean, meter=training.meter.reading(), path=path)
@@ -286,9 +289,9 @@ def take_up(
 def kept_path(scalars:list, tensors:dict, lr_factor:float)->list: # Of `Checkpoint`
     "The path of a training that was put away, without where it was stopped"
     path = []
-    for k, numbers in enumerate(scalars):
+    for k, (*numbers, before) in enumerate(scalars):
         outputs = {part: o.numpy() for part, o in under(f'path/{k}', tensors).items()}
-        if is_checkpoint(numbers[0]): path.append(Checkpoint(*numbers, outputs, lr_factor))
+        if is_checkpoint(numbers[0]): path.append(Checkpoint(*numbers, outputs, lr_factor, before))
     return path
 
 # %% ../../nbs/training/09_trial.ipynb #lr-factors-tune-int-list-flo
