@@ -1669,6 +1669,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                          'tl_vs_scratch/tasks/scores.py'),
                                             'tl_vs_scratch.tasks.scores.Score.axis': ( 'tasks/scores.html#score.axis',
                                                                                        'tl_vs_scratch/tasks/scores.py'),
+                                            'tl_vs_scratch.tasks.scores.Score.best': ( 'tasks/scores.html#score.best',
+                                                                                       'tl_vs_scratch/tasks/scores.py'),
                                             'tl_vs_scratch.tasks.scores.Score.difference': ( 'tasks/scores.html#score.difference',
                                                                                              'tl_vs_scratch/tasks/scores.py'),
                                             'tl_vs_scratch.tasks.scores.Score.gains': ( 'tasks/scores.html#score.gains',

@@ -216,7 +216,7 @@ def outlook(
     for one in standing:
         if not one.seeds: continue
         rivals = [s for s in standing if s.label == one.label or s.label in unsure]
-        _, expected, parts = shortfall(rivals, one.label)
+        _, expected, parts = shortfall(rivals, one.label, study.score.best)
         found[one.label] = expected, parts
     return found
 
