@@ -341,7 +341,7 @@ def forecast(
 )->Finding:    # 'not_decided', with seconds more, mid, low, high and chance; 'too_soon' where it had hardly begun
     "What twice the time would bring it"
     courses = list(study.courses('test')[label, n].values())
-    if not all(course.says_where for course in courses): return Finding('too_soon', (label,), dict(n=n))
+    if not all(course.settled for course in courses): return Finding('too_soon', (label,), dict(n=n))
     gains = study.score.gains
     mid, spread = twice_the_time(courses, gains)
     chance = .5*erfc((best - mid)/(sqrt(2)*max(spread, 1e-6)))

@@ -139,7 +139,7 @@ def guess_seconds(
     if isinstance(entrant, RivalEntrant): return RIVAL_SECONDS
     work = task.medium.work(settings.size or task.medium.size)
     if entrant.body == 'convnet': work *= SMALL_BODY
-    per_step, batches = STEP_SECONDS*settings.bs*work, .8*n/settings.bs
+    per_step, batches = STEP_SECONDS*settings.bs*work, settings.batches(n)
     seconds = 0.
     for phase in entrant.strategy.phases:
         if phase.schedule.cuts(phase, 9) == {9}: continue # the head alone: next to nothing, where activations are kept

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SEED_SHARE', 'UNDONE_SHARE', 'PAIRED', 'UNSEEN_SHARE', 'SLICE', 'SHORTEST', 'UNSETTLED', 'LEAST_TIME', 'CHEAP',
            'ENOUGH', 'FOR_THE_BEST', 'Known', 'known_of', 'last_gain', 'known_so_far', 'Standing', 'additive_means',
-           'at_size', 'standings', 'begun', 'unseen_one', 'best_of_kind', 'kind_of', 'shortfall', 'Race']
+           'at_size', 'standings', 'begun', 'unseen_one', 'best_of_kind', 'kind_of', 'shortfall', 'drawn', 'Race']
 
 # %% ../../nbs/studies/05_race.ipynb #time-dataclasses-replace-mat
 import time
@@ -16,7 +16,7 @@ import numpy as np
 
 from .plan import Planned
 from .results import at_chosen_rate
-from ..training.paths import TOO_SOON
+from ..training.paths import TOO_SOON, is_settled
 
 # %% ../../nbs/studies/05_race.ipynb #known-how-far-a-training-is
 @dataclass(frozen=True)
@@ -29,26 +29,24 @@ class Known:
     examples:int = 0   # Of validation
     gain:float = 0.    # Over the last doubling; 0 where it is done
     steps:int = 0      # So far
-    before:int = 0     # Of them, those of the recipe's parts before the last one
-
-    @property
-    def says_something(self)->bool: return self.status == 'done' or self.steps - self.before >= TOO_SOON
+    settled:bool = True # Can one say where it is going?
 
 def known_of(
     trial,              # A `Trial`
     path:list,          # Of `Checkpoint`
     targets:np.ndarray, # Of the validation examples
     score,              # Of the study
-    seconds:float       # That went into it
+    seconds:float,      # That went into it
+    batches:float       # Steps that make a pass over its training examples
 )->Known:
     "What a trial says of a training"
     status = trial.row['status']
-    if status == 'failed': return Known(status, seconds)
+    if status == 'failed': return Known(status, seconds, settled=False)
     values = score.gains(score.values(trial.outputs['valid'], targets))
     known = Known(status, seconds, float(values.mean()), float(values.std()), len(values))
     if status == 'done' or not path: return known
     path = at_chosen_rate(path, trial)
-    known = replace(known, steps=path[-1].step, before=path[-1].before)
+    known = replace(known, steps=path[-1].step, settled=is_settled(path[-1], batches))
     means = [float(score.gains(score.values(at.outputs['valid'], targets)).mean()) for at in path]
     return replace(known, gain=last_gain([at.step for at in path], means))
 
@@ -65,7 +63,8 @@ def known_so_far(
     for trial in results.finished():
         planned = Planned(*(trial.row[name] for name in ('strategy', 'n', 'seed', 'settings_digest')))
         targets, path = results.targets('valid', planned.n, planned.seed), paths.get(planned.key, [])
-        found[planned] = known_of(trial, path, targets, results.score, trial.row['seconds_wall'])
+        batches = results.settings.batches(planned.n)
+        found[planned] = known_of(trial, path, targets, results.score, trial.row['seconds_wall'], batches)
     return found
 
 # %% ../../nbs/studies/05_race.ipynb #standing-where-a-strategy-is
@@ -104,7 +103,7 @@ def standings(
     kinds:dict  # label -> what it has in common with others of its kind, of all strategies (see `kind_of`)
 )->list[Standing]:
     "What is known of each strategy"
-    usable = {key: k for key, k in known.items() if k.says_something}
+    usable = {key: k for key, k in known.items() if k.settled}
     if not usable: return [Standing(label, 0., 1., 0, settled=False) for label in kinds]
     means = additive_means({key: k.mean for key, k in usable.items()})
     spread = float(np.mean([k.spread for k in usable.values()])) or .1
@@ -152,14 +151,17 @@ def shortfall(
     begun = [s for s in standing if s.seeds]
     if not begun: return None, float('inf'), {s.label: 1. for s in standing}
     favourite = max(begun, key=lambda s: (s.label == taken, s.settled, s.mean))
-    normal = np.random.default_rng(0).normal(size=(draws, len(standing)))
-    scores = np.array([s.mean for s in standing]) + normal*np.array([s.error for s in standing])
-    scores = np.minimum(scores, top)
+    scores = np.minimum(drawn(standing, draws), top)
     above = scores - scores[:, [standing.index(favourite)]]
     values = {s.label: float(np.maximum(above[:, k], 0).mean()) for k, s in enumerate(standing)}
     total = float(above.max(1).mean())
     values[favourite.label] = total # to know it better helps against all of them
     return favourite.label, total, values
+
+def drawn(standing:list, draws:int)->np.ndarray: # (draws, strategies)
+    "Where each may end"
+    normal = np.random.default_rng(0).normal(size=(draws, len(standing)))
+    return np.array([s.mean for s in standing]) + normal*np.array([s.error for s in standing])
 
 # %% ../../nbs/studies/05_race.ipynb #race-decides-what-a-study-tr
 class Race:
@@ -186,7 +188,8 @@ class Race:
         before = self.known.get(planned)
         seconds = (before.seconds if before else 0.) + (trial.row.get('seconds_wall') or 0.)
         targets = self.study.targets('valid', planned.n, planned.seed)
-        self.known[planned] = known_of(trial, trial.path, targets, self.study.score, seconds)
+        batches = self.study.settings.batches(planned.n)
+        self.known[planned] = known_of(trial, trial.path, targets, self.study.score, seconds, batches)
         self.running.discard(planned)
 
     # --- the time ---
@@ -260,13 +263,13 @@ def next_of(self:Race, label:str, n:int, seeds:int)->Planned|None:
 def may_gain(self:Race, planned:Planned)->bool:
     "More than the margin?"
     known = self.known.get(planned)
-    return known is None or not known.says_something or known.gain > self.margin
+    return known is None or not known.settled or known.gain > self.margin
 
 @patch
 def cost(self:Race, planned:Planned)->float:
     "Seconds that it takes to learn something from it"
     known = self.known.get(planned)
-    if known: return max(2., known.seconds*(1 if known.says_something else UNSETTLED)) # as long again as it took so far
+    if known: return max(2., known.seconds*(1 if known.settled else UNSETTLED)) # as long again as it took so far
     others = [k.seconds for p, k in self.known.items() if p.label == planned.label and p.n == planned.n]
     return max(2., float(np.mean(others)) if others else self.guesses[planned.label])
 
@@ -283,7 +286,7 @@ def choose(self:Race)->Planned|None:
     standing = self.standing()
     rivals = [label for label, start in self.starts.items() if start == 'none']
     kinds = [*rivals, *self.best_of_each(standing)]
-    if first := self.cheap_first() or self.enough_of(rivals, [self.top]): return first
+    if first := self.cheap_first() or self.enough_of(rivals, [self.top]) or self.first_of_kind(): return first
     _, expected, values = shortfall(standing, top=self.study.score.best)
     contender = self.contender(values) if expected > self.margin else None
     if contender and self.gone < FOR_THE_BEST*self.seconds: return contender
@@ -291,14 +294,19 @@ def choose(self:Race)->Planned|None:
 
 @patch
 def cheap_first(self:Race)->Planned|None:
-    "What is cheap and was not tried yet, at the largest size; of each kind, the cheapest until it says something"
-    order = sorted(self.kinds, key=self.guesses.get)
-    first_of_kind = {self.kinds[label]: label for label in reversed(order)}.values()
-    for label in order:
+    "What is cheap and was not tried yet, at the largest size"
+    for label in sorted(self.kinds, key=self.guesses.get):
         first = self.next_of(label, self.top, 1)
-        known = self.known.get(first)
-        is_new = known is None and self.guesses[label] < CHEAP*self.seconds
-        if first and (is_new or label in first_of_kind and not (known and known.says_something)): return first
+        if first and first not in self.known and self.guesses[label] < CHEAP*self.seconds: return first
+
+@patch
+def first_of_kind(self:Race)->Planned|None:
+    "The cheapest of each kind, until one can say where it is going"
+    cheapest = {}
+    for label in sorted(self.kinds, key=self.guesses.get): cheapest.setdefault(self.kinds[label], label)
+    for label in cheapest.values():
+        first = self.next_of(label, self.top, 1)
+        if first and not (first in self.known and self.known[first].settled): return first
 
 @patch
 def enough_of(self:Race, labels:list, sizes:list)->Planned|None:

@@ -243,6 +243,10 @@ class Settings:
         if self.size is not None and self.size <= 0: raise ValueError(f'size must be above 0, not {self.size}')
         check_choice(self.precision, PRECISIONS, 'precision')
 
+    def batches(self, n:int)->float:
+        "Steps that make a pass over the training examples, about: one in five labels is for validation"
+        return .8*n/self.bs
+
 # %% ../../nbs/training/00_recipes.ipynb #arm-what-is-told-of-a-strate
 @dataclass(frozen=True)
 class Arm:
