@@ -14,13 +14,13 @@ class Replay(Results):
     "The part of a study that a race would have trained within a time; `guesses` are the first estimates, label -> seconds"
     def __init__(self, whole:Results, folder, sizes, guesses):
         self.describe(whole.task, whole.strategies, whole.digests, list(sizes), whole.seeds, whole.settings, folder, Store(folder/'study.db'))
-        self.guesses = guesses
+        self.estimates = guesses
         self.paths = whole.store.paths(set(whole.digests.values()), whole.task.n_classes)
         self.whole = {self.key(trial): trial for trial in whole.finished()}
         self.used = {} # planned -> seconds of training so far
 
     def key(self, trial): return tuple(trial.row[name] for name in ('settings_digest', 'n', 'seed'))
-    def time_guesses(self): return self.guesses
+    def time_guesses(self): return self.estimates
 
     def call(self, planned, seconds):
         "What comes of so many seconds more: the trial as far as it got, and the seconds that it took"

@@ -1,5 +1,6 @@
 "A study that was never trained: outputs drawn so that their accuracy is known; what `answers` may use of a study is all here"
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -37,7 +38,8 @@ class FakeStudy:
     "Trials with these {(label, n): accuracy}; `failed` of them have failed, `missing` were not run, those of `learning` labels were stopped early"
     def __init__(self, accuracy, seeds=3, score='accuracy', task=None, settings=Settings(), train=1., seconds=SECONDS, failed=(), missing=(), learning=(), out=None):
         self.task = task or fake_task(score=score)
-        self.score, self.medium, self.settings, self.seeds, self.out = as_score(score), self.task.medium, settings, seeds, out
+        self.score, self.medium, self.settings, self.seeds = as_score(score), self.task.medium, settings, seeds
+        self.out = Path(out or 'runs/fake')
         self.sizes, self.truth, self.trained = sorted({n for _, n in accuracy}), accuracy, 0
         self.strategies = {label: self._arm(label) for label in dict.fromkeys(label for label, _ in accuracy)}
         self.digests = {label: f'{i:016d}' for i, label in enumerate(self.strategies)}

@@ -189,6 +189,7 @@ def test_summary_json(score, tmp_path):
 
 def test_a_summary_shows_itself():
     summary = summarise(FakeStudy(CROSSING, score='log_loss'))
-    assert 'log loss' in summary.shown() and str(summary) == repr(summary) and 'Take scratch.' in str(summary)
-    assert summary._repr_html_().startswith('<ul><li>') and len(summary.shown()) == 6
+    assert 'log loss' in summary.shown() and str(summary) == repr(summary) and 'Take scratch.' in summary.details()
+    assert str(summary).startswith('Take: training from scratch, log loss of about') and '> training from scratch' in str(summary)
+    assert summary._repr_html_().startswith('<p><strong>Take: training from scratch') and len(summary.shown()) == 6
     with pytest.raises(AttributeError): summary.task = 'other'

@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['app', 'CacheDir', 'AsJson', 'MISTAKES', 'DEFAULT_BODY', 'PRESET_HELP', 'MARGIN_HELP', 'Preset', 'option',
            'comma_separated', 'use_cache', 'fail', 'interrupted', 'show_json', 'compare', 'run_and_finish',
-           'what_was_done', 'finish', 'report', 'train', 'predict', 'write_predictions', 'rows_of', 'print_predictions',
-           'rules', 'tasks', 'cache', 'main']
+           'what_was_done', 'finish', 'print_details', 'print_answer', 'typed_again', 'report', 'train', 'predict',
+           'write_predictions', 'rows_of', 'print_predictions', 'rules', 'tasks', 'cache', 'main']
 
 # %% ../nbs/command/00_cli.ipynb #json-os-sys-enum-enum-pathli
 import json
 import os
+import shlex
 import sys
 from enum import Enum
 from pathlib import Path
@@ -84,6 +85,7 @@ def compare(
     out:Annotated[Path, option('Folder of the results.  [default: runs/TASK]')]=None,
     jobs:Annotated[int, option('Trainings at a time.  [default: one per core, or one on a GPU]', min=1)]=None,
     fresh:Annotated[bool, typer.Option('--fresh', help='Forget stored results and train everything again.')]=False,
+    details:Annotated[bool, typer.Option('--details', help='Print every number and sentence.')]=False,
     cache_dir:CacheDir=None,
     as_json:AsJson=False,
 ):
@@ -99,18 +101,19 @@ def compare(
         parse_budget(budget) # a mistake shows before anything is read
         study = new_study(data, numbers, seeds, names, preset.value, bodies if len(bodies) > 1 else bodies[0],
                           score, out, weights=weights, size=size)
-        run_and_finish(study, as_json, margin, jobs=jobs, fresh=fresh, budget=budget or PRESETS[preset.value]['budget'])
+        show = show_json if as_json else print_details if details else print_answer
+        run_and_finish(study, show, margin, jobs=jobs, fresh=fresh, budget=budget or PRESETS[preset.value]['budget'])
     except KeyboardInterrupt: interrupted()
     except MISTAKES as e: fail(e)
 
 # %% ../nbs/command/00_cli.ipynb #finish-study-as-json-bool-wr
-def run_and_finish(study, as_json:bool, margin:float, **how):
+def run_and_finish(study, show, margin:float, **how):
     "Train, and say what came of it; interrupted, what has come of it so far"
     try: study.run(margin=margin, **how)
     except KeyboardInterrupt:
-        if study.finished(): finish(study, as_json, margin)
+        if study.finished(): finish(study, show, margin)
         raise
-    finish(study, as_json, margin)
+    finish(study, show, margin)
 
 def what_was_done(study)->str:
     "What this run has trained, and why nothing where it has not"
@@ -118,16 +121,33 @@ def what_was_done(study)->str:
     if not study.missing(): return 'Nothing to train: all trials were finished before.'
     return 'Nothing to train: what this budget allows was done before; a larger one goes on from here.'
 
-def finish(study, as_json:bool, margin:float):
+def finish(study, show, margin:float):
     "Write what a study leaves and show what came of it"
     summary = study.summary(margin)
     summary.save(study.out/'summary.json')
     study.report(summary=summary)
-    if as_json: show_json(summary.to_json())
+    if show is show_json: show_json(summary.to_json())
     else:
-        print(f'{what_was_done(study)}\n\n{summary}\n')
-        print(f'Written to {study.out}: study.db, results.csv, summary.json, report.html')
+        print(what_was_done(study), end='\n\n')
+        show(summary)
+        print(f'\nWritten to {study.out}: study.db, results.csv, summary.json, report.html')
     if not len(study.finished()): raise RuntimeError('every trial failed; report.html says why')
+
+def print_details(summary): print(summary.details())
+
+def print_answer(summary):
+    "What to read first, and where the rest is"
+    print(summary.glance(typed_again()))
+    print(f'\nEvery number and sentence: {summary.folder}/report.html, or the same command with --details')
+
+def typed_again(words=None)->str: # words: those after the program's name; None: as typed
+    "The command that was typed, without what is new the next time"
+    words, kept = list(sys.argv[1:] if words is None else words), ['tl-vs-scratch']
+    while words:
+        word = words.pop(0)
+        if word == '--budget': words = words[1:]
+        elif word not in ('--fresh', '--details') and not word.startswith('--budget='): kept.append(word)
+    return shlex.join(kept)
 
 # %% ../nbs/command/00_cli.ipynb #app-command-report-folder-an
 @app.command()

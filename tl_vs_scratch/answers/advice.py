@@ -29,12 +29,12 @@ def representatives(
     table:pd.DataFrame # From `score_table`
 )->tuple:              # (pretrained, scratch) labels; None where there is none
     "The strategy of each start with the best validation score at the largest size; with enough seeds, if there is one"
-    at, gains = table[table.n == table.n.max()], study.score.gains
-    surest = min(ENOUGH_SEEDS, at.seeds.max()) if len(at) else 0
-    means = at[at.seeds >= surest].set_index('strategy').valid_score
+    at = table[table.n == table.n.max()].set_index('strategy')
     def best(start):
-        labels = [label for label in means.index if study.strategies[label].start == start]
-        return max(labels, key=lambda label: gains(means[label]), default=None)
+        mine = at[[study.strategies[label].start == start for label in at.index]]
+        if mine.empty: return None
+        sure = mine[mine.seeds >= min(ENOUGH_SEEDS, mine.seeds.max())]
+        return sure.index[np.argmax(study.score.gains(sure.valid_score))]
     return best('pretrained'), best('random')
 
 def comparison(

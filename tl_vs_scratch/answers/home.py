@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['best_network', 'strategy_to_train', 'remarks', 'expectation', 'cost_of', 'known_length', 'count_stages', 'take_home',
-           'written']
+           'facts_of', 'written']
 
 # %% ../../nbs/answers/17_home.ipynb #home-imports
 from dataclasses import asdict, replace
@@ -98,9 +98,13 @@ def take_home(
     tell(f'{length_words(length)} {refit_words(task.labels_available)}')
     training = refits.refit(task, entrant, study.settings, length, progress=progress)
     model = refits.model_of(training, task, length)
-    found = dict(expected=expected, recipe=study.strategies[label].words, remarks=remarks(label, advised),
-                 cost=cost_of(training), length=asdict(length), labels=task.labels_available)
+    found = facts_of(study, label, training, length) | dict(expected=expected, remarks=remarks(label, advised))
     return written(model, task, length, found, Path(out or study.out/'model'))
+
+def facts_of(study:Results, label:str, training, length)->dict:
+    "What a model's card says of how it was made"
+    return dict(recipe=study.strategies[label].words, cost=cost_of(training), length=asdict(length),
+                labels=training.task.labels_available)
 
 def written(model, task:Task, length, found:dict, folder:Path):
     "Measure a model, and keep it with its card"

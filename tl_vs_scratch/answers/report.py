@@ -25,9 +25,10 @@ from matplotlib.transforms import Affine2D
 from .examples import Sheet, data_uri, disagreements, samples
 from .plots import INK, guess_score, look, plot_cost, plot_learning_curves, plot_overfitting_gap
 from .summary import Summary, summarise
+from .glance import lead_lines
 from .words import (
     capital, captions, caution_words, cost_alt, curve_alt, evidence_words, facts, gap_alt, limits, overview, pair_words,
-    scale_words, signed, take_words, verdict_words, why_words)
+    scale_words, signed, verdict_words, why_words)
 from ..basics.provenance import versions
 
 # %% ../../nbs/answers/09_report.ipynb #style-style-root-ink-d-media
@@ -199,7 +200,8 @@ def _answer(summary):
     "The verdict, the sentences behind it, and what to be careful about"
     evidence = why_words(summary) + evidence_words(summary)
     cautions = caution_words(summary.cautions, summary.score, summary.medium)
-    return dict(verdict=take_words(summary.advice), words=evidence, cautions=cautions)
+    verdict, *lead = lead_lines(summary)
+    return dict(verdict=verdict, lead=lead, steps=summary.steps(), words=evidence, cautions=cautions)
 
 def _circumstances(study, summary):
     "What was measured, how, and what it can not say"

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['SEED_SHARE', 'UNDONE_SHARE', 'PAIRED', 'UNSEEN_SHARE', 'SLICE', 'SHORTEST', 'UNSETTLED', 'LEAST_TIME', 'CHEAP',
            'ENOUGH', 'FOR_THE_BEST', 'Known', 'known_of', 'last_gain', 'known_so_far', 'Standing', 'additive_means',
-           'at_size', 'standings', 'begun', 'unseen_one', 'best_of_kind', 'kind_of', 'shortfall', 'drawn', 'Race']
+           'at_size', 'standings', 'of_one', 'settled_ones', 'begun', 'unseen_one', 'best_of_kind', 'kind_of',
+           'shortfall', 'drawn', 'Race']
 
 # %% ../../nbs/studies/05_race.ipynb #time-dataclasses-replace-mat
 import time
@@ -105,18 +106,23 @@ def standings(
     "What is known of each strategy"
     usable = {key: k for key, k in known.items() if k.settled}
     if not usable: return [Standing(label, 0., 1., 0, settled=False) for label in kinds]
-    means = additive_means({key: k.mean for key, k in usable.items()})
-    spread = float(np.mean([k.spread for k in usable.values()])) or .1
+    found = settled_ones(usable)
     room = max(usable.values(), key=lambda k: k.mean).spread # near the end of the scale there is little
-    found = {}
-    for label in means:
-        mine = [k for (other, _), k in usable.items() if other == label]
-        found[label] = begun(label, means[label], mine, spread)
     unseen = {}
     for label in kinds.keys() - found.keys():
-        mine = [k.mean for (other, _), k in known.items() if other == label and k.steps >= TOO_SOON]
-        unseen[label] = unseen_one(label, mine, best_of_kind(kinds[label], found, kinds), UNSEEN_SHARE*room)
+        means = [k.mean for k in of_one(known, label) if k.steps >= TOO_SOON]
+        unseen[label] = unseen_one(label, means, best_of_kind(kinds[label], found, kinds), UNSEEN_SHARE*room)
     return [(found | unseen)[label] for label in kinds]
+
+def of_one(known:dict, label:str)->list:
+    "The trainings of one strategy"
+    return [k for (other, _), k in known.items() if other == label]
+
+def settled_ones(usable:dict)->dict: # label -> `Standing`
+    "Those of which one can say where they are going"
+    means = additive_means({key: k.mean for key, k in usable.items()})
+    spread = float(np.mean([k.spread for k in usable.values()])) or .1
+    return {label: begun(label, mean, of_one(usable, label), spread) for label, mean in means.items()}
 
 def begun(label:str, mean:float, known:list, spread:float)->Standing:
     "A strategy of which some trainings were begun"

@@ -349,10 +349,9 @@ def run_trial(
     outputs = dict(best.path[-1].outputs)
     if best.is_over: outputs['train'] = train_outputs(best)
     if best.prefix: best.prefix.write()
-    row = trial_id(task, entrant, n, seed, settings) | costs_of(best, runs)
-    row |= end_of(best, runs) | dict(seconds_wall=time.perf_counter() - began)
-    path = [at for run in runs for at in run.path]
-    return Trial(row | score_columns(task.score, outputs, targets_of(task, n, seed)), path, outputs)
+    row = trial_id(task, entrant, n, seed, settings) | costs_of(best, runs) | end_of(best, runs)
+    row |= score_columns(task.score, outputs, best.targets) | dict(seconds_wall=time.perf_counter() - began)
+    return Trial(row, [at for run in runs for at in run.path], outputs)
 
 def end_of(best:Training, runs:list)->dict:
     "The columns that say how it ended: done only where the trainings at all rates are"
