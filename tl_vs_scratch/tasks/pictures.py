@@ -49,6 +49,7 @@ class Pictures(Medium):
     varied = 'varied at random'
     excerpt_type = 'image/webp'
     plain_words = f'thumbnails of {PLAIN} x {PLAIN} pixels'
+    usual_body, small_body = 'tf_efficientnet_lite0', 'convnet'
 
     def __post_init__(self):
         if self.mode not in ('RGB', 'L'): raise ValueError(f"mode must be 'RGB' or 'L', not '{self.mode}'")
