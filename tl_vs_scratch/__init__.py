@@ -36,6 +36,7 @@ _names = {
     'training.features': 'task_features',
     'training.caching': 'cached_prefix',
     'training.trial': 'run_trial',
+    'training.models': 'Model load_model save_model',
     'answers.intervals': 'accuracy_interval score_interval paired_difference',
     'answers.curves': 'crossover label_efficiency',
     'answers.verdicts': 'verdicts',

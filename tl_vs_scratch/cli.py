@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['app', 'CacheDir', 'AsJson', 'MISTAKES', 'DEFAULT_BODY', 'PRESET_HELP', 'MARGIN_HELP', 'Preset', 'option',
            'comma_separated', 'use_cache', 'fail', 'interrupted', 'show_json', 'compare', 'run_and_finish',
-           'what_was_done', 'finish', 'report', 'rules', 'tasks', 'cache', 'main']
+           'what_was_done', 'finish', 'report', 'train', 'predict', 'write_predictions', 'rows_of', 'print_predictions',
+           'rules', 'tasks', 'cache', 'main']
 
 # %% ../nbs/command/00_cli.ipynb #json-os-sys-enum-enum-pathli
 import json
@@ -53,9 +54,9 @@ def fail(error:Exception):
     print(f'tl-vs-scratch: {error}', file=sys.stderr)
     raise typer.Exit(2 if isinstance(error, (ValueError, TypeError)) else 1)
 
-def interrupted():
+def interrupted(what='what is finished is kept: the same command goes on from there'):
     "What is said after Ctrl-C"
-    print('\nstopped; what is finished is kept: the same command goes on from there', file=sys.stderr)
+    print(f'\nstopped; {what}', file=sys.stderr)
     raise typer.Exit(130)
 
 def show_json(data):
@@ -143,6 +144,78 @@ def report(
     except MISTAKES as e: fail(e)
     if as_json: show_json(dict(report=path))
     else: print(f'Written: {path}')
+
+# %% ../nbs/command/00_cli.ipynb #cli-train-command
+@app.command()
+def train(
+    folder:Annotated[Path, typer.Argument(metavar='DIR', help='What compare wrote.', show_default=False)],
+    strategy:Annotated[str, option('One of the study.  [default: the one that it recommends]')]=None,
+    out:Annotated[Path, option('Folder of the model.  [default: DIR/model]')]=None,
+    data:Annotated[str, option('Where the examples are now.  [default: where they were]')]=None,
+    cache_dir:CacheDir=None,
+    as_json:AsJson=False,
+):
+    "Train what a study recommends on all labels; write the model, and a card that says how good it is"
+    use_cache(cache_dir)
+    try:
+        from tl_vs_scratch.answers.shown import Results
+        study = Results(folder)
+        model = study.train(strategy, out, data)
+        from tl_vs_scratch.answers.cards import short_words
+        found = model.about.measured
+        if as_json: return show_json(dict(model=model.folder, temperature=model.about.temperature, **found))
+        print('\n'.join(short_words(model.medium, found)))
+        print(f'\nWritten to {model.folder}: weights.safetensors, model.json, README.md\n'
+              f'Use it: tl-vs-scratch predict {model.folder} FILES --review review.html')
+    except KeyboardInterrupt: interrupted('no model was written')
+    except MISTAKES as e: fail(e)
+
+# %% ../nbs/command/00_cli.ipynb #cli-predict-command
+@app.command()
+def predict(
+    folder:Annotated[Path, typer.Argument(metavar='MODEL', help='What train wrote.', show_default=False)],
+    files:Annotated[list[Path], typer.Argument(help='New examples: files, or folders of such.', show_default=False)],
+    out:Annotated[Path, typer.Option(help='The table, as CSV; replaced where it is there.')]=Path('predictions.csv'),
+    review:Annotated[Path, option('A page to look through, the most doubtful first.  [default: none]')]=None,
+    as_json:AsJson=False,
+):
+    "Say what new examples are, with the model's three most probable classes of each"
+    try:
+        from tl_vs_scratch.tasks.reading import new_examples
+        from tl_vs_scratch.training.models import load_model
+        model = load_model(folder)
+        sources = []
+        for place in files: sources += new_examples(place, model.medium)
+        table = model.predict(sources)
+        written = write_predictions(model, sources, table, out, review)
+        if as_json: show_json(dict(model=model.folder, **written, predictions=rows_of(table)))
+        else: print_predictions(table, written)
+        if (table.problem != '').all(): raise OSError(f'none of the {model.medium.many} could be read')
+    except KeyboardInterrupt: interrupted('no table was written')
+    except MISTAKES as e: fail(e)
+
+# %% ../nbs/command/00_cli.ipynb #cli-predict-parts
+def write_predictions(model, sources, table, out:Path, review:Path|None)->dict: # Of what was written
+    "The table, and the page where one is asked for"
+    out.expanduser().parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(out.expanduser(), index=False)
+    if review is None: return dict(out=out, review=None)
+    from tl_vs_scratch.answers.review import write_review
+    return dict(out=out, review=write_review(model, sources, table, review))
+
+def rows_of(table)->list[dict]:
+    "A table as JSON can hold it"
+    return table.astype(object).where(table.notna(), None).to_dict('records')
+
+def print_predictions(table, written:dict):
+    "The table on stdout, what could not be read on stderr"
+    from tl_vs_scratch.answers.review import LINES, terminal_table
+    bad = table[table.problem != '']
+    left = len(table) - len(bad) - LINES
+    print(terminal_table(table))
+    if left > 0: print(f'... and {left:,} more')
+    for row in bad.itertuples(): print(f'left out: {row.file}: {row.problem}', file=sys.stderr)
+    print(f"\nWritten: {', '.join(str(path) for path in written.values() if path)}")
 
 # %% ../nbs/command/00_cli.ipynb #app-command-rules
 @app.command()

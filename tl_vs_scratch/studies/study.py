@@ -72,7 +72,7 @@ class Study(Results):
         self.remember(None)
         try:
             if todo and seconds: self.race(seconds - self.raced(), min(jobs, len(todo)), progress, margin)
-            elif todo: self.train(todo, min(jobs, len(todo)), progress)
+            elif todo: self.train_all(todo, min(jobs, len(todo)), progress)
         finally:
             if self.trained: self.remember(machine(), time.monotonic() - began if seconds else 0.)
             self.write_csv()
@@ -142,7 +142,7 @@ def plan_words(self:Study, todo:list, jobs:int, seconds:float)->str:
             f'about {about(seconds)}')
 
 @patch
-def train(self:Study, todo:list, jobs:int, progress:bool):
+def train_all(self:Study, todo:list, jobs:int, progress:bool):
     "Train these trials, each to its end"
     guesses, calls = self.time_guesses(), iter(todo)
     if progress: say(self.plan_words(todo, jobs, seconds_left([], todo, jobs, guesses)))

@@ -38,10 +38,11 @@ def as_fastai(img:Image.Image)->PILImage|PILImageBW:
 def square_of(
     task,     # A task of pictures
     size:int, # Pixels a side
-    item      # An example's name, or a picture file that is none of the task's
+    item      # An example's name, or a picture (a file or an array) that is none of the task's
 ):            # As fastai has it
     "The square of an example"
-    i, mode = task.positions.get(Path(item).as_posix()), task.medium.mode
+    named, mode = isinstance(item, (str, Path)), task.medium.mode
+    i = task.positions.get(Path(item).as_posix()) if named else None
     if i is None: return as_fastai(fit_square(open_picture(item, mode), size))
     digest = task.digests[i]
     square = kept_square(digest, size) or keep_square(digest, size, open_picture(task.sources[i], mode))
