@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['BROKEN', 'DELIMITERS', 'READERS', 'SIDES', 'PICTURE_CELLS', 'read_rows', 'read_lines', 'read_parquet', 'numbered',
-           'cells', 'column_of', 'names_files', 'test_rows', 'from_frame', 'natural', 'from_csv']
+           'cells', 'column_of', 'names_files', 'test_rows', 'columns_of', 'empty_rows', 'groups_in', 'from_frame',
+           'what_they_are', 'natural', 'from_csv']
 
 # %% ../../nbs/tasks/07a_frames.ipynb #csv-json-pathlib-path-numpy
 import csv
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ..basics.choices import meant
+from .media import Medium
 from .pictures import Pictures
 from .pieces import usual_size
 from .task import Task, make_task
@@ -101,6 +103,28 @@ def test_rows(sides:list, where:str)->list|None:
     return [side == test for side in found] if test in found else None
 
 # %% ../../nbs/tasks/07a_frames.ipynb #picture-cells-png-jpg-jpeg-w
+def columns_of(
+    table:pd.DataFrame, # A row per example
+    asked:dict,         # What a column is for -> its name, or None
+    where:str           # What to call the table in errors
+)->pd.DataFrame:        # What it is for -> texts; rows are named
+    "The columns that are asked for"
+    own_names = isinstance(table.index, pd.RangeIndex) or table.index.has_duplicates
+    table = numbered(table) if own_names else table
+    found = {what: column_of(table, name, what, where) for what, name in asked.items() if name}
+    return pd.DataFrame(found, index=[str(name) for name in table.index], dtype=object)
+
+def empty_rows(rows:pd.DataFrame)->dict: # {row: reason}
+    "Rows that have no text, or no label"
+    def empty(column): return rows.index[rows[column].str.strip() == '']
+    return dict.fromkeys(empty('label'), 'no label') | dict.fromkeys(empty('text'), 'no text')
+
+def groups_in(rows:pd.DataFrame)->list|None:
+    "What stays together; a row that says nothing is alone"
+    if 'group' not in rows: return None
+    return [group or f'alone: {name}' for name, group in zip(rows.index, rows.group)]
+
+# %% ../../nbs/tasks/07a_frames.ipynb #picture-cells-png-jpg-jpeg-w-2
 PICTURE_CELLS = {'.png', '.jpg', '.jpeg', '.webp', '.gif', '.bmp', '.tif', '.tiff'}
 
 def from_frame(
@@ -117,27 +141,20 @@ def from_frame(
     **kwargs               # Other options of `make_task`: test_share, score, credit
 )->Task:                   # Raises ValueError with one sentence where there is nothing to learn from
     "A task from a table"
-    own_names = isinstance(table.index, pd.RangeIndex) or table.index.has_duplicates
-    table = numbered(table) if own_names else table
-    values, labels = column_of(table, text, 'text', where), column_of(table, label, 'label', where)
-    labels = [value.strip() for value in labels]
-    sides = split and column_of(table, split, 'side', where)
-    groups = group and column_of(table, group, 'group', where)
-    ids = [str(o) for o in table.index]
-    empty = {i: f'no {text}' for i, value in zip(ids, values) if not value.strip()}
-    empty |= {i: f'no {label}' for i, value in zip(ids, labels) if not value}
-    kept = [k for k, i in enumerate(ids) if i not in empty]
-    def some(column): return column and [column[k] for k in kept]
-    values, labels, ids, groups = some(values), some(labels), some(ids), some(groups)
-    is_test = sides and test_rows(some(sides), where)
-    groups = groups and [g or f'alone: {i}' for g, i in zip(groups, ids)]
-    files = names_files(values, Path(folder), PICTURE_CELLS)
-    sources = [Path(folder)/value for value in values] if files else values
-    medium = Pictures(size or 128) if files else Texts(size or usual_size(values))
+    rows = columns_of(table, dict(text=text, label=label, side=split, group=group), where)
+    empty = empty_rows(rows)
+    rows = rows[~rows.index.isin(list(empty))]
+    labels = rows.label.str.strip().tolist()
     classes = sorted(set(labels), key=natural)
-    numbers = [classes.index(c) for c in labels]
-    return make_task(name, sources, ids, numbers, classes, medium, is_test=is_test, groups=groups,
+    sources, medium = what_they_are(rows.text.tolist(), Path(folder), size)
+    return make_task(name, sources, rows.index.tolist(), [classes.index(c) for c in labels], classes, medium,
+                     is_test=test_rows(rows.side, where) if split else None, groups=groups_in(rows),
                      left_out=(left_out or {}) | empty, **kwargs)
+
+def what_they_are(values:list, folder:Path, size:int|None)->tuple[list, Medium]:
+    "Texts, or the pictures that they name"
+    if names_files(values, folder, PICTURE_CELLS): return [folder/value for value in values], Pictures(size or 128)
+    return values, Texts(size or usual_size(values))
 
 def natural(label:str): # So that 10 comes after 9
     "By number where it is one"

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PICTURE_ENDINGS', 'TEXT_ENDINGS', 'FASTAI_TASKS', 'MEDIA', 'find_files', 'find_pictures', 'class_folders', 'roots_of',
-           'nearby', 'endings_in', 'from_folder', 'from_rows', 'pets', 'flowers', 'from_fastai', 'load_task',
-           'not_found', 'medium_from']
+           'nearby', 'endings_in', 'sorted_files', 'from_folder', 'from_rows', 'pets', 'flowers', 'from_fastai',
+           'load_task', 'not_found', 'medium_from']
 
 # %% ../../nbs/tasks/08_sources.ipynb #mimetypes-os-pathlib-path-tl
 import mimetypes
@@ -77,6 +77,12 @@ def endings_in(path:Path)->set: # Raises ValueError
                      'train|valid|test/class')
 
 # %% ../../nbs/tasks/08_sources.ipynb #folder-path-str-path-a-folde
+def sorted_files(roots:dict, endings:set): # Yields (file, class, side)
+    "The files of all class folders"
+    for root, side in roots.items():
+        for folder in class_folders(root):
+            for file in find_files(folder, endings): yield file, folder.name, side
+
 def from_folder(
     path:str|Path,       # A folder of `class/*.jpg`, or of `train|valid|test/class/*.jpg`; or of .txt files
     name:str|None=None,  # Name of the task; None takes the folder's
@@ -90,14 +96,9 @@ def from_folder(
     endings = endings_in(path)
     roots = roots_of(path)
     test_side = 'test' if 'test' in roots.values() else 'valid'
-    files, labels, is_test = [], [], []
     classes = sorted({c.name for root in roots for c in class_folders(root)})
-    for root, side in roots.items():
-        for c in class_folders(root):
-            mine = find_files(c, endings)
-            files += mine
-            labels += [classes.index(c.name)]*len(mine)
-            is_test += [side == test_side]*len(mine)
+    rows = [(f, classes.index(c), side == test_side) for f, c, side in sorted_files(roots, endings)]
+    files, labels, is_test = map(list, zip(*rows))
     loose = []
     for root in roots: loose += find_files(root, endings, recurse=False)
     named = lambda files: [f.relative_to(path).as_posix() for f in files]
