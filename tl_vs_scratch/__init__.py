@@ -22,6 +22,7 @@ _names = {
     'tasks.task': 'Task make_task',
     'tasks.builtin': 'emoji digits emoji_words languages',
     'tasks.frames': 'from_csv from_frame',
+    'tasks.loading': 'piece_block',
     'tasks.sources': 'from_folder from_fastai load_task',
     'networks.names': 'list_backbones',
     'networks.staged': 'StagedNet',

@@ -17,7 +17,7 @@ class Medium:
     name = 'examples'              # Of the medium
     one, many = 'example', 'examples' # What the examples are called
     size_unit = 'numbers'          # What `size` counts
-    varied = 'varied at random'    # What augmentation does to them
+    is_varied, varied = True, 'varied at random' # Does augmentation do anything to them, and what?
     excerpt_type = 'text/plain'    # What `excerpt` gives: a MIME type
     plain_words = 'plain numbers'  # What `plain_features` gives, in words
     plain_rival = 'plain_svm'      # The model that is fitted to these without a network
@@ -48,9 +48,9 @@ class Medium:
         "What the digests of two examples have in common where one is a copy of the other"
         return digest
 
-    def largest(self, task, size:int)->int:
-        "The position of an example that is as large as any when a network sees it"
-        return 0
+    def largest(self, task)->tuple[int, float]:
+        "Where an example is that is as large as any when a network sees it; what share of it an average one has"
+        return 0, 1.
 
     def excerpt(self, source)->bytes|None:
         "A small copy to show in a report, of type `excerpt_type`; None where the source is gone"

@@ -46,7 +46,6 @@ class Pictures(Medium):
 
     name = 'pictures'
     one, many, size_unit = 'picture', 'pictures', 'pixels a side'
-    varied = 'varied at random'
     excerpt_type = 'image/webp'
     plain_words = f'thumbnails of {PLAIN} x {PLAIN} pixels'
     usual_body, small_body = 'tf_efficientnet_lite0', 'convnet'

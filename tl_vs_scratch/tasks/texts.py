@@ -16,7 +16,7 @@ import numpy as np
 
 from ..basics.session import session
 from .media import Medium
-from .pieces import LONGEST, piece_ids
+from .pieces import LONGEST, MOST, piece_ids
 
 # %% ../../nbs/tasks/04b_texts.ipynb #decoded-data-bytes-str-what
 def decoded(data:bytes)->str:
@@ -75,13 +75,13 @@ class Texts(Medium):
 
     name = 'texts'
     one, many, size_unit = 'text', 'texts', 'word pieces'
-    varied = 'not varied'
+    is_varied, varied = False, 'not varied'
     excerpt_type = 'text/plain'
     plain_words, plain_rival = 'weighted counts of words and letters (TF-IDF)', 'plain_linear'
     usual_body, small_body = 'minilm', 'bag'
 
     def __post_init__(self):
-        if not 4 <= self.size <= 512: raise ValueError(f'size must be from 4 to 512 word pieces, not {self.size}')
+        if not 4 <= self.size <= MOST: raise ValueError(f'size must be from 4 to {MOST} word pieces, not {self.size}')
 
     def size_words(self, size=None): return f'texts of up to {size or self.size} {self.size_unit}'
     def work(self, size): return size/24
@@ -96,9 +96,10 @@ class Texts(Medium):
         def make(): return piece_ids(read_text(source), size)
         return session.drawer('pieces').take((digest, size), make) if digest else make()
 
-    def largest(self, task, size):
-        lengths = [len(self.pieces(s, size, d)) for s, d in zip(task.sources, task.digests)]
-        return int(np.argmax(lengths))
+    def largest(self, task):
+        lengths = [len(self.pieces(s, MOST, d)) for s, d in zip(task.sources, task.digests)]
+        cut = np.minimum(lengths, self.size)
+        return int(np.argmax(lengths)), float(cut.mean()/cut.max())
 
     def excerpt(self, source):
         "The first characters, as UTF-8"

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['STARTS', 'warm_up', 'converged_probe', 'SCRATCH', 'LINEAR_PROBE', 'FINE_TUNE', 'LP_FT', 'PARTIAL', 'GRADUAL',
            'HYBRID', 'GRAFT', 'STRATEGIES', 'PRECISIONS', 'RESULTS_VERSION', 'Anytime', 'OneCycle', 'StageByStage',
-           'UntilPlateau', 'ThawOnPlateau', 'Phase', 'Strategy', 'Settings', 'Arm', 'Entrant', 'parse_strategy',
-           'settings_digest', 'Trial', 'targets_of', 'score_columns']
+           'UntilPlateau', 'ThawOnPlateau', 'Phase', 'round_rate', 'Strategy', 'Settings', 'Arm', 'Entrant',
+           'parse_strategy', 'settings_digest', 'Trial', 'targets_of', 'score_columns']
 
 # %% ../../nbs/training/00_recipes.ipynb #dataclasses-asdict-replace-m
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +17,7 @@ import numpy as np
 from ..basics.choices import check_choice, counted
 from ..basics.provenance import digest
 from ..networks.digests import content_digest
-from ..networks.names import FromFile, body_digest, body_name, check_backbone
+from ..networks.names import FromFile, body_digest, body_name, check_backbone, is_untrained, rate_factor
 from ..tasks.scores import Score
 from ..tasks.task import Task
 from .paths import Checkpoint, is_flat
@@ -137,6 +137,8 @@ class Phase:
 # %% ../../nbs/training/00_recipes.ipynb #starts-random-pretrained-str
 STARTS = ('random', 'pretrained')
 
+def round_rate(lr:float)->float: return float(f'{lr:.3g}')
+
 @dataclass(frozen=True)
 class Strategy:
     "A start and a list of phases"
@@ -169,6 +171,11 @@ class Strategy:
         "The start and the phases in words"
         cut = '' if self.cut is None else f', cut at {self.cut}, with new modules on top'
         return f"{self.start} weights of {body}{cut}; {'; then '.join(phase.sentence() for phase in self.phases)}."
+
+    def at_rates(self, factor:float)->'Strategy':
+        "The same with all learning rates multiplied"
+        if factor == 1: return self
+        return replace(self, phases=tuple(replace(phase, lr=round_rate(factor*phase.lr)) for phase in self.phases))
 
     def recipe(self)->list:
         "What decides the training: all but words and looks"
@@ -285,8 +292,9 @@ def parse_strategy(
     chosen = own or body
     if isinstance(chosen, FromFile) and strategy.start == 'random': chosen = chosen.name # the same network, no weights
     check_backbone(chosen)
-    if isinstance(chosen, str) and chosen == 'convnet' and strategy.start == 'pretrained': raise ValueError(
-        f"strategy '{name}' needs pretrained weights, and 'convnet' has none; only scratch can use it")
+    if is_untrained(chosen) and strategy.start == 'pretrained': raise ValueError(
+        f"strategy '{name}' needs pretrained weights, and '{chosen}' has none; only scratch can use it")
+    if isinstance(spec, str): strategy = strategy.at_rates(rate_factor(chosen, strategy.start)) # else they are meant
     return Entrant(f'{name}:{own}' if own else name, strategy, chosen)
 
 # %% ../../nbs/training/00_recipes.ipynb #results-version-goes-up-when
