@@ -124,14 +124,17 @@ def check_reads(body, medium:str, usual:str):
         f"the network '{body}' reads {reads(body)}, and these are {medium}; take '{usual}', or modules of your own")
 
 # %% ../../nbs/networks/00_names.ipynb #rates-dict-body-start-what-t
-# body -> start -> what the learning rates of recipes, which suit networks of pictures, are multiplied by
+# body -> what is trained -> what the learning rates of recipes, which suit networks of pictures, are multiplied by
 RATES = dict(
-    minilm=dict(pretrained=.1, random=.05),
+    minilm=dict(head=3., pretrained=.1, random=.05),
     bag=dict(random=.5))
 
-def rate_factor(body, start:str)->float:
+def rate_factor(
+    body,     # As in `create_backbone`
+    what:str  # 'head': nothing but a head on a pretrained body; else how the body began: 'pretrained' or 'random'
+)->float:
     "By how much the learning rates of a body differ from those of the recipes"
-    return RATES.get(body, {}).get(start, 1.) if isinstance(body, str) else 1.
+    return RATES.get(body, {}).get(what, 1.) if isinstance(body, str) else 1.
 
 # %% ../../nbs/networks/00_names.ipynb #check-backbone-body-a-name-a
 def check_backbone(

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BROKEN', 'DELIMITERS', 'READERS', 'SIDES', 'PICTURE_CELLS', 'read_rows', 'read_lines', 'read_parquet', 'numbered',
            'cells', 'column_of', 'names_files', 'test_rows', 'columns_of', 'empty_rows', 'groups_in', 'from_frame',
-           'what_they_are', 'natural', 'from_csv']
+           'what_they_are', 'natural', 'from_csv', 'cells_of']
 
 # %% ../../nbs/tasks/07a_frames.ipynb #csv-json-pathlib-path-numpy
 import csv
@@ -19,9 +19,9 @@ import pandas as pd
 from ..basics.choices import meant
 from .media import Medium
 from .pictures import Pictures
-from .pieces import usual_size
+from .pieces import decoded, usual_size
 from .task import Task, make_task
-from .texts import Texts, decoded
+from .texts import Texts
 
 # %% ../../nbs/tasks/07a_frames.ipynb #broken-its-cells-do-not-fit
 BROKEN = 'its cells do not fit the header'
@@ -172,5 +172,12 @@ def from_csv(
     if path.suffix.lower() not in READERS: raise ValueError(
         f"can not read '{path.name}' as a table; it should end in {', '.join(READERS)}")
     table, left_out = READERS[path.suffix.lower()](path)
+    origin = dict(data=str(path.absolute()), text=text, label=label, split=split, group=group)
     return from_frame(table, text, label, split, group, name or path.stem, folder=path.parent, left_out=left_out,
-                      where=f"'{path.name}'", **kwargs)
+                      where=f"'{path.name}'", origin=origin, **kwargs)
+
+def cells_of(path:Path, text:str)->list[str]:
+    "The texts of a file that holds a table, one a row; '' where a row has none, or is broken"
+    table, left_out = READERS[path.suffix.lower()](path)
+    rows = dict(zip(table.index, column_of(table, text, 'text', f"'{path.name}'"))) | dict.fromkeys(left_out, '')
+    return [rows[name] for name in sorted(rows, key=lambda name: int(name.removeprefix('row ')))]

@@ -21,7 +21,7 @@ from torch import tensor
 from torch.nn.functional import pad
 
 from .decoding import fit_square, keep_square, kept_square, open_picture
-from .pieces import LONGEST, PAD, piece_ids
+from .pieces import LONGEST, PAD, piece_ids, read_text
 
 # %% ../../nbs/tasks/05_loading.ipynb #fitsquare-transform-crop-a-p
 class FitSquare(Transform):
@@ -59,8 +59,8 @@ def pieces_of(
 )->Pieces:    # (tokens,)
     "The numbers of a text's word pieces"
     i = task.positions.get(item.as_posix()) if isinstance(item, Path) else None
-    source, digest = (item, None) if i is None else (task.sources[i], task.digests[i])
-    return Pieces(tensor(task.medium.pieces(source, size, digest)))
+    if i is None: return own_pieces(item, size)
+    return Pieces(tensor(task.medium.pieces(task.sources[i], size, task.digests[i])))
 
 # %% ../../nbs/tasks/05_loading.ipynb #pad-together-samples-list-li
 def pad_together(samples:list)->list:
@@ -68,9 +68,11 @@ def pad_together(samples:list)->list:
     longest = max(len(sample[0]) for sample in samples)
     return [(pad(x, (0, longest - len(x)), value=PAD), *rest) for x, *rest in samples]
 
-def own_pieces(text, size:int)->Pieces:
+def own_pieces(text:str|Path, size:int)->Pieces: # ValueError where there is nothing to read
     "The numbers of a text that belongs to no task"
-    return Pieces(tensor(piece_ids(text, size)))
+    said = read_text(text)
+    if not said.strip(): raise ValueError('there is no text')
+    return Pieces(tensor(piece_ids(said, size)))
 
 def piece_block(
     size:int=LONGEST, # Word pieces of a text, at most

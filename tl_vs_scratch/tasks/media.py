@@ -21,6 +21,7 @@ class Medium:
     excerpt_type = 'text/plain'    # What `excerpt` gives: a MIME type
     plain_words = 'plain numbers'  # What `plain_features` gives, in words
     plain_rival = 'plain_svm'      # The model that is fitted to these without a network
+    takes_strings = False          # Is a string an example itself, and not the name of a file?
     usual_body, small_body = '', '' # Networks for them: a pretrained one, and a small one to train from scratch
 
     @property
@@ -51,6 +52,10 @@ class Medium:
     def largest(self, task)->tuple[int, float]:
         "Where an example is that is as large as any when a network sees it; what share of it an average one has"
         return 0, 1.
+
+    def blank(self, folder, size:int):
+        "An example with nothing in it; where it is a file, in this folder"
+        raise NotImplementedError
 
     def excerpt(self, source)->bytes|None:
         "A small copy to show in a report, of type `excerpt_type`; None where the source is gone"

@@ -80,6 +80,7 @@ class Task:
     dropped:pd.DataFrame = field(default_factory=no_examples) # What was left out, and why
     credit:str = ''     # Whose examples these are
     groups:np.ndarray|None = None # What must stay together, per example: a patient, an author; None: nothing
+    origin:dict|None = None # Of a table: its file as `data`, and its columns, as `load_task` takes them
 
     def __post_init__(self): self.score = as_score(self.score or self.kind.default_score)
     def __len__(self): return len(self.ids)

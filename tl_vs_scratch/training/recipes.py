@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['STARTS', 'warm_up', 'converged_probe', 'SCRATCH', 'LINEAR_PROBE', 'FINE_TUNE', 'LP_FT', 'PARTIAL', 'GRADUAL',
            'HYBRID', 'GRAFT', 'STRATEGIES', 'PRECISIONS', 'RESULTS_VERSION', 'Anytime', 'OneCycle', 'StageByStage',
-           'UntilPlateau', 'ThawOnPlateau', 'Phase', 'round_rate', 'Strategy', 'Settings', 'Arm', 'Entrant',
-           'parse_strategy', 'settings_digest', 'Trial', 'targets_of', 'score_columns']
+           'UntilPlateau', 'ThawOnPlateau', 'Phase', 'Strategy', 'Settings', 'Arm', 'Entrant', 'parse_strategy',
+           'settings_digest', 'Trial', 'targets_of', 'score_columns']
 
 # %% ../../nbs/training/00_recipes.ipynb #dataclasses-asdict-replace-m
 from dataclasses import asdict, dataclass, replace
@@ -115,6 +115,11 @@ class Phase:
         if self.train == 'all': return 0
         return n_stages if self.train == 'head' else max(0, n_stages - self.train)
 
+    @property
+    def heads_only(self)->bool:
+        "Is the body frozen from start to end?"
+        return self.schedule.cuts(self, 9) == {9}
+
     def length(self, batches:float)->float:
         "Steps, where an epoch has so many batches; infinite where nobody has set them"
         return inf if self.steps is None else max(self.steps, ceil(self.epochs*batches))
@@ -136,8 +141,6 @@ class Phase:
 
 # %% ../../nbs/training/00_recipes.ipynb #starts-random-pretrained-str
 STARTS = ('random', 'pretrained')
-
-def round_rate(lr:float)->float: return float(f'{lr:.3g}')
 
 @dataclass(frozen=True)
 class Strategy:
@@ -172,10 +175,12 @@ class Strategy:
         cut = '' if self.cut is None else f', cut at {self.cut}, with new modules on top'
         return f"{self.start} weights of {body}{cut}; {'; then '.join(phase.sentence() for phase in self.phases)}."
 
-    def at_rates(self, factor:float)->'Strategy':
-        "The same with all learning rates multiplied"
-        if factor == 1: return self
-        return replace(self, phases=tuple(replace(phase, lr=round_rate(factor*phase.lr)) for phase in self.phases))
+    def for_body(self, body)->'Strategy':
+        "The same at the rates that suit a body"
+        def at_rate(phase):
+            what = 'head' if phase.heads_only and self.start == 'pretrained' else self.start
+            return replace(phase, lr=float(f'{rate_factor(body, what)*phase.lr:.3g}'))
+        return replace(self, phases=tuple(map(at_rate, self.phases)))
 
     def recipe(self)->list:
         "What decides the training: all but words and looks"
@@ -294,7 +299,7 @@ def parse_strategy(
     check_backbone(chosen)
     if is_untrained(chosen) and strategy.start == 'pretrained': raise ValueError(
         f"strategy '{name}' needs pretrained weights, and '{chosen}' has none; only scratch can use it")
-    if isinstance(spec, str): strategy = strategy.at_rates(rate_factor(chosen, strategy.start)) # else they are meant
+    if isinstance(spec, str): strategy = strategy.for_body(chosen) # else its rates are meant
     return Entrant(f'{name}:{own}' if own else name, strategy, chosen)
 
 # %% ../../nbs/training/00_recipes.ipynb #results-version-goes-up-when
