@@ -17,7 +17,7 @@ class Medium:
     name = 'examples'              # Of the medium
     one, many = 'example', 'examples' # What the examples are called
     size_unit = 'numbers'          # What `size` counts
-    is_varied, varied = True, 'varied at random' # Does augmentation do anything to them, and what?
+    varied = 'varied at random'    # What augmentation does to them; '' where it does nothing
     excerpt_type = 'text/plain'    # What `excerpt` gives: a MIME type
     plain_words = 'plain numbers'  # What `plain_features` gives, in words
     plain_rival = 'plain_svm'      # The model that is fitted to these without a network

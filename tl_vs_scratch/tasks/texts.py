@@ -62,7 +62,7 @@ class Texts(Medium):
 
     name = 'texts'
     one, many, size_unit = 'text', 'texts', 'word pieces'
-    is_varied, varied = False, 'not varied'
+    varied = ''
     excerpt_type, takes_strings = 'text/plain', True
     plain_words, plain_rival = 'weighted counts of words and letters (TF-IDF)', 'plain_linear'
     usual_body, small_body = 'minilm', 'bag'

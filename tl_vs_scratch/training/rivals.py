@@ -145,7 +145,7 @@ PLAIN_SVM = Rival('plain_svm', 'support vector machine on {plain}', 'plain', fit
     about='A support vector machine on the plain inputs; no network.', color='#8C564B', marker='p')
 
 PLAIN_LINEAR = Rival('plain_linear', 'linear model on {plain}', 'plain', fit_plain_linear, (('strengths', STRENGTHS),),
-    about='Logistic regression on the plain inputs; no network.', color='#8C564B', marker='p')
+    about='Logistic regression on the plain inputs; no network.', color='#44AA99', marker='8')
 
 NEAREST_NEIGHBOUR = Rival('nearest_neighbour', 'nearest neighbour on frozen features', 'pretrained', fit_neighbours,
     (('k', 5),), about='The five nearest training examples vote, by frozen pretrained features; nothing is trained.',
