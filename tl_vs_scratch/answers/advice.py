@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from .curves import difference
-from ..studies.race import TOO_SOON, at_size, known_so_far, shortfall, standings
+from ..studies.race import at_size, kind_of, known_so_far, shortfall, standings
 from ..training.paths import at_twice
 
 # %% ../../nbs/answers/03_advice.ipynb #representatives-study-its-st
@@ -211,12 +211,12 @@ def outlook(
     unsure  # Labels of the strategies that are not settled
 )->dict:    # label -> (by how much one of them is expected to pass it, {label: its part in that})
     "What the strategies may still do that are still learning, or were hardly tried"
-    starts = {label: arm.start for label, arm in study.strategies.items()}
-    standing, found = standings(at_size(known_so_far(study), n), starts), {}
+    kinds = {label: kind_of(arm) for label, arm in study.strategies.items()}
+    standing, found = standings(at_size(known_so_far(study), n), kinds), {}
     for one in standing:
         if not one.seeds: continue
         rivals = [s for s in standing if s.label == one.label or s.label in unsure]
-        _, expected, parts = shortfall(rivals, one.label)
+        _, expected, parts = shortfall(rivals, one.label, study.score.best)
         found[one.label] = expected, parts
     return found
 
@@ -341,7 +341,7 @@ def forecast(
 )->Finding:    # 'not_decided', with seconds more, mid, low, high and chance; 'too_soon' where it had hardly begun
     "What twice the time would bring it"
     courses = list(study.courses('test')[label, n].values())
-    if min(course.step[-1] for course in courses) < TOO_SOON: return Finding('too_soon', (label,), dict(n=n))
+    if not all(course.settled for course in courses): return Finding('too_soon', (label,), dict(n=n))
     gains = study.score.gains
     mid, spread = twice_the_time(courses, gains)
     chance = .5*erfc((best - mid)/(sqrt(2)*max(spread, 1e-6)))

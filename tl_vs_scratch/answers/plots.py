@@ -168,7 +168,7 @@ def plot_overfitting_gap(
 ):          # The axes
     "How much better the score is in training than in the test, against labels; a dot per seed, the line is their mean"
     ax = axes(ax, 'labels (training and validation)', gap_axis(study.score))
-    done = study.results.query("status != 'failed'")
+    done = study.results.dropna(subset='overfitting_gap')
     if done.empty: return empty(ax)
     for label, rows in done.groupby('strategy', sort=False):
         style, mean = look(study.strategies[label]), rows.groupby('n').overfitting_gap.mean()

@@ -292,7 +292,7 @@ def forecast_words(finding, score, taken:str|None)->str:
     "Where a strategy is going that was stopped before it was done"
     (label,), r = finding.strategies, finding.numbers
     if finding.kind == 'too_soon':
-        return f'{label} had hardly begun when it was stopped: where it is going, nobody can say.'
+        return f'{label} was stopped too early for anybody to say where it is going.'
     then = f"{score.say(r['mid'])} ({score.say(r['low'])} to {score.say(r['high'])})"
     likely = '' if label == taken or taken is None else f'; {chance_words(r["chance"])} be as good as {taken} is now'
     return (f"{label} was stopped while it was still learning: with twice its time, {time_words(r['seconds'])} more a "
@@ -580,7 +580,8 @@ def cost_alt(
 def gap_alt(table:pd.DataFrame, score)->str:
     "The overfitting gap in words"
     def say(row): return f'{score.difference(row.gap)} {score.unit}'.removeprefix('+')
-    return points_of(table, say, 'Overfitting gap of')
+    known = table.dropna(subset='gap')
+    return points_of(known, say, 'Overfitting gap of') if len(known) else 'No overfitting gap: no training is over.'
 
 # %% ../../nbs/answers/04_words.ipynb #strategies-caption-study-int
 def strategies_caption(study, intervals:bool)->str:
@@ -611,7 +612,8 @@ def gap_caption(study)->str:
     score, many = study.score, study.medium.many
     sides = [f'on the training {many}', f'on the test {many}']
     first, second = sides if score.higher_is_better else sides[::-1]
-    return f'{capital(score.title)} {first} minus {score.title} {second}; a dot per seed, the line is their mean.'
+    return (f'{capital(score.title)} {first} minus {score.title} {second}; a dot per seed, the line is their mean. '
+            'Only trainings that are over are shown.')
 
 def gap_lesson(study)->list[str]: # Two paragraphs
     "How to read the overfitting gap"

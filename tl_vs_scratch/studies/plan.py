@@ -154,10 +154,10 @@ def guess_seconds(
     if isinstance(entrant, RivalEntrant): return RIVAL_SECONDS
     work = task.medium.work(settings.size or task.medium.size)
     if is_untrained(entrant.body): work *= SMALL_BODY
-    per_step, batches = STEP_SECONDS*settings.bs*work, .8*n/settings.bs
+    per_step, batches = STEP_SECONDS*settings.bs*work, settings.batches(n)
     seconds = 0.
     for phase in entrant.strategy.phases:
-        if phase.train == 'head': continue # next to nothing, where activations are kept
+        if phase.schedule.cuts(phase, 9) == {9}: continue # the head alone: next to nothing, where activations are kept
         length = phase.length(batches)
         if length == inf: length = usual_length(entrant.strategy.start, batches)
         seconds += min(length, settings.max_steps)*per_step

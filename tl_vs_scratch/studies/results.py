@@ -17,7 +17,7 @@ from .store import COLUMNS, Store
 from ..tasks.scores import SCORES, Score, as_score
 from ..tasks.sources import medium_from
 from ..tasks.task import Task
-from ..training.paths import Course
+from ..training.paths import Course, is_settled
 from ..training.recipes import Arm, Settings, Trial, score_columns, targets_of
 
 # %% ../../nbs/studies/02_results.ipynb #task-about-task-task-dict-a
@@ -207,7 +207,8 @@ class Results:
             targets = self.targets(part, row['n'], row['seed'])
             columns = (np.array([getattr(at, name) for at in path]) for name in ('step', 'seconds', 'flops'))
             values = np.array([self.score.values(at.outputs[part], targets) for at in path])
-            courses.setdefault((row['strategy'], row['n']), {})[row['seed']] = Course(*columns, values)
+            course = Course(*columns, values, is_settled(path[-1], self.settings.batches(row['n'])))
+            courses.setdefault((row['strategy'], row['n']), {})[row['seed']] = course
         return courses
 
     @property

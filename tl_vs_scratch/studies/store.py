@@ -25,7 +25,8 @@ STORED = dict( # column -> its type in SQLite
     use_seconds_per_1000='REAL', weights_mb='REAL', status='TEXT', error='TEXT')
 SCORED = ['score', 'valid_score', 'test_score', 'train_score', 'overfitting_gap'] # computed from the outputs
 PARTS = ('test', 'valid', 'train')
-PATH = dict(lr_factor='REAL', step='INTEGER', seconds='REAL', flops='REAL', train_loss='REAL') # of a checkpoint
+PATH = dict(lr_factor='REAL', step='INTEGER', seconds='REAL', flops='REAL', train_loss='REAL', # of a checkpoint
+            before='INTEGER')
 PATH_PARTS = ('test', 'valid')
 
 def all_columns()->list[str]:
@@ -37,7 +38,7 @@ def all_columns()->list[str]:
 COLUMNS = all_columns()
 
 # %% ../../nbs/studies/00_store.ipynb #schema-goes-up-when-the-layo
-SCHEMA = 4 # goes up when the layout changes
+SCHEMA = 5 # goes up when the layout changes
 
 TABLES = (
     f"""CREATE TABLE IF NOT EXISTS trials (
@@ -150,9 +151,9 @@ class Store:
         ask = f'SELECT {columns} FROM checkpoints WHERE settings_digest IN ({marks}) ORDER BY lr_factor, step'
         found = {}
         with self.open() as db:
-            for *key, lr_factor, step, seconds, flops, train_loss, test, valid in db.execute(ask, list(digests)):
+            for *key, factor, step, seconds, flops, loss, before, test, valid in db.execute(ask, list(digests)):
                 outputs = dict(test=from_blob(test, n_classes), valid=from_blob(valid, n_classes))
-                at = Checkpoint(step, seconds, flops, train_loss, outputs, lr_factor)
+                at = Checkpoint(step, seconds, flops, loss, outputs, factor, before)
                 found.setdefault(tuple(key), []).append(at)
         return found
 

@@ -51,7 +51,7 @@ def train_one(
     began, before = time.perf_counter(), torch.get_num_threads()
     prepare_worker()
     if threads: torch.set_num_threads(threads)
-    late = None if seconds is None else lambda: time.perf_counter() - began > seconds
+    late = None if seconds is None else lambda spare: time.perf_counter() - began + spare > seconds
     rival = isinstance(entrant, RivalEntrant)
     try:
         with faster():

@@ -69,6 +69,12 @@ class Score:
         "Does it run from 0 to 1?"
         return self.unit == 'points'
 
+    @property
+    def best(self)->float: # As `gains` turns it; infinite where nobody knows
+        "What can not be surpassed"
+        if self.is_share: return 1.
+        return np.inf if self.higher_is_better else 0.
+
     def values(self, outputs, targets)->np.ndarray: # (..., n_examples)
         "Each example's value; their mean is the score"
         return self.per_example(outputs, targets)

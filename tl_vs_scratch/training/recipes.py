@@ -255,6 +255,10 @@ class Settings:
         if self.size is not None and self.size <= 0: raise ValueError(f'size must be above 0, not {self.size}')
         check_choice(self.precision, PRECISIONS, 'precision')
 
+    def batches(self, n:int)->float:
+        "Steps that make a pass over the training examples, about: one in five labels is for validation"
+        return .8*n/self.bs
+
 # %% ../../nbs/training/00_recipes.ipynb #arm-what-is-told-of-a-strate
 @dataclass(frozen=True)
 class Arm:
@@ -338,10 +342,10 @@ def score_columns(
     score:Score,  # What to judge by
     outputs:dict, # As in `Trial`
     targets:dict  # As `targets_of` gives them
-)->dict:          # score, valid_score, test_score, train_score, overfitting_gap; only the first where it failed
+)->dict:          # score, valid_score, test_score, train_score, overfitting_gap; those that are not known left out
     "The columns of a trial that depend on the score"
     if not outputs: return dict(score=score.name)
     means = {part: float(score.values(o, targets[part]).mean()) for part, o in outputs.items()}
-    gap = float(score.gains(means['train'] - means['test']))
-    return dict(score=score.name, valid_score=means['valid'], test_score=means['test'], train_score=means['train'],
-                overfitting_gap=gap)
+    found = dict(score=score.name) | {f'{part}_score': mean for part, mean in means.items()}
+    if 'train' not in means: return found # it was stopped
+    return found | dict(overfitting_gap=float(score.gains(means['train'] - means['test'])))

@@ -88,7 +88,7 @@ def find_length(
     for factor in lr_factors(settings.tune):
         with quick_training(), Progress(1, f'how long? {entrant.label}', 'trainings', progress) as bar:
             training = TimedTraining(task, entrant, task.labels_available, seed, settings, factor)
-            runs.append(train(training, stop=lambda: bar.update(0, f'step {training.steps}')))
+            runs.append(train(training, stop=lambda _: bar.update(0, f'step {training.steps}')))
     best = min(runs, key=final_loss)
     outputs, targets = best.path[-1].outputs['valid'], best.targets['valid']
     return Length(best.lengths, calm_temperature(outputs, targets), best.lr_factor, best.is_done, 1, len(targets))

@@ -141,7 +141,7 @@ class Training:
         self.watch = LossWatch(self.meter)
         self.targets = targets_of(task, n, seed)
         self.parts = entrant.strategy.parts(len(learn.model.stages))
-        self.path = []
+        self.path, self.look_seconds = [], 0.
         self.valid = None # (step, what the network said to the validation examples there)
         self.begin_part(0)
 
@@ -151,6 +151,9 @@ class Training:
     def steps(self)->int: return self.meter.steps
     @property
     def is_done(self)->bool: return self.part == len(self.parts)
+    @property
+    def before(self)->int: # The last part: steps that were made when it began, or so far
+        return self.steps - self.part_step if self.part >= len(self.parts) - 1 else self.steps
     @property
     def is_over(self)->bool: return self.is_done or self.steps >= self.settings.max_steps
 
@@ -170,17 +173,19 @@ class Training:
     # --- from checkpoint to checkpoint ---
 
     def advance(self,
-        stop=None # Called after each stretch: stop here?
+        stop=None # Called after each stretch, with the seconds that it takes to look at the examples: stop here?
     )->Checkpoint:
         "Train to the next checkpoint, or to the end, and say what the network says there"
         goal = min(next_checkpoint(self.steps), self.settings.max_steps)
         while not self.is_done and self.steps < goal:
             if hasattr(self.phase.schedule, 'fit'): self.whole_part()
             else: self.stretch(goal)
-            if stop and stop(): break
+            if stop and stop(self.look_seconds): break
+        began = time.perf_counter()
         with self.average.applied(): outputs = dict(valid=self.valid_outputs(), test=self.outputs('test'))
+        self.look_seconds = time.perf_counter() - began
         self.path.append(Checkpoint(self.steps, self.meter.seconds, self.meter.flops, self.watch.mean, outputs,
-                                    self.lr_factor))
+                                    self.lr_factor, self.before))
         return self.path[-1]
 
     def stretch(self, goal:int):
@@ -257,10 +262,11 @@ def put_away(
 
 def facts_of(training:Training)->dict:
     "What JSON can hold of it"
-    path = [[at.step, at.seconds, at.flops, at.train_loss] for at in training.path]
+    path = [[at.step, at.seconds, at.flops, at.train_loss, at.before] for at in training.path]
     looks = [step for step, _ in training.looks]
     return dict(part=training.part, part_step=training.part_step, average=training.average.steps, looks=looks,
-                train_loss=training.watch.mean, meter=training.meter.reading(), path=path)
+                look_seconds=training.look_seconds, train_loss=training.watch.mean, meter=training.meter.reading(),
+                path=path)
 
 def take_up(
     training:Training, # Just made, as the one that was put away
@@ -278,7 +284,7 @@ def take_up(
     losses = under('looks', tensors)
     training.looks = [(step, losses[str(k)].numpy()) for k, step in enumerate(facts['looks'])]
     if training.prefix: training.prefix.recall(under('prefix', tensors))
-    training.watch.mean = facts['train_loss']
+    training.watch.mean, training.look_seconds = facts['train_loss'], facts['look_seconds']
     training.meter.recall(facts['meter'])
     training.path = kept_path(facts['path'], tensors, training.lr_factor)
     return True
@@ -286,9 +292,9 @@ def take_up(
 def kept_path(scalars:list, tensors:dict, lr_factor:float)->list: # Of `Checkpoint`
     "The path of a training that was put away, without where it was stopped"
     path = []
-    for k, numbers in enumerate(scalars):
+    for k, (*numbers, before) in enumerate(scalars):
         outputs = {part: o.numpy() for part, o in under(f'path/{k}', tensors).items()}
-        if is_checkpoint(numbers[0]): path.append(Checkpoint(*numbers, outputs, lr_factor))
+        if is_checkpoint(numbers[0]): path.append(Checkpoint(*numbers, outputs, lr_factor, before))
     return path
 
 # %% ../../nbs/training/09_trial.ipynb #lr-factors-tune-int-list-flo
@@ -307,7 +313,7 @@ def train(
     kept_at = time.perf_counter()
     while not training.is_over:
         training.advance(stop)
-        stopped = bool(stop and stop()) and not training.is_over
+        stopped = bool(stop and stop(training.look_seconds)) and not training.is_over
         if file and (stopped or time.perf_counter() - kept_at > KEEP_EVERY):
             put_away(training, file)
             kept_at = time.perf_counter()
@@ -340,7 +346,8 @@ def run_trial(
     new = (Training(task, entrant, n, seed, settings, factor) for factor in lr_factors(settings.tune)) # one by one
     runs = [train(training, keep, stop) for training in new]
     best = min(runs, key=final_loss)
-    outputs = best.path[-1].outputs | dict(train=train_outputs(best))
+    outputs = dict(best.path[-1].outputs)
+    if best.is_over: outputs['train'] = train_outputs(best)
     if best.prefix: best.prefix.write()
     row = trial_id(task, entrant, n, seed, settings) | costs_of(best, runs)
     row |= end_of(best, runs) | dict(seconds_wall=time.perf_counter() - began)
