@@ -23,7 +23,7 @@ from ..training.recipes import STRATEGIES, Entrant, Settings, Strategy, parse_st
 from ..training.rivals import RIVALS, Rival, RivalEntrant, as_rival, rival_digest
 
 # %% ../../nbs/studies/01_plan.ipynb #quick-scratch-scratch-convne
-COMPETING = ('most_frequent', 'plain', 'nearest_neighbour', 'random_probe') # rivals; 'plain' is the medium's own
+COMPETING = ('most_frequent', 'plain', 'nearest_neighbour', 'untrained') # rivals; two are the medium's own
 FIRST = ('linear_probe', 'scratch:small', 'fine_tune', 'scratch', 'graft', 'hybrid') # 'small' is its small network
 
 PRESETS = dict(
@@ -98,8 +98,10 @@ def named_for(
     medium:Medium # What the examples are
 )->list:
     "The strategies, with the names that depend on the medium filled in"
-    own = {'plain': medium.plain_rival, 'scratch:small': f'scratch:{medium.small_body}'}
-    return [own.get(spec, spec) if isinstance(spec, str) else spec for spec in strategies]
+    own = {'plain': medium.plain_rival, 'untrained': medium.untrained_rival,
+           'scratch:small': f'scratch:{medium.small_body}'}
+    named = [own.get(spec, spec) if isinstance(spec, str) else spec for spec in strategies]
+    return [spec for spec in named if spec != '']
 
 def check_entrants(entrants:dict, medium:Medium):
     "Stop with one sentence where a body can not read such examples"

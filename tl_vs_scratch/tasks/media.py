@@ -21,6 +21,7 @@ class Medium:
     excerpt_type = 'text/plain'    # What `excerpt` gives: a MIME type
     plain_words = 'plain numbers'  # What `plain_features` gives, in words
     plain_rival = 'plain_svm'      # The model that is fitted to these without a network
+    untrained_rival = 'random_probe' # What shows how much the weights matter; '': nothing that is worth its time
     takes_strings = False          # Is a string an example itself, and not the name of a file?
     usual_body, small_body = '', '' # Networks for them: a pretrained one, and a small one to train from scratch
 

@@ -65,6 +65,7 @@ class Texts(Medium):
     varied = ''
     excerpt_type, takes_strings = 'text/plain', True
     plain_words, plain_rival = 'weighted counts of words and letters (TF-IDF)', 'plain_linear'
+    untrained_rival = '' # random MiniLMs take longer than all else, and counts of words say as much
     usual_body, small_body = 'minilm', 'bag'
 
     def __post_init__(self):
