@@ -18,8 +18,11 @@ __version__ = _version('tl-vs-scratch')
 _names = {
     'tasks.scores': 'Score SCORES',
     'tasks.pictures': 'Pictures',
+    'tasks.texts': 'Texts',
     'tasks.task': 'Task make_task',
-    'tasks.builtin': 'emoji digits',
+    'tasks.builtin': 'emoji digits emoji_words languages',
+    'tasks.frames': 'from_csv from_frame',
+    'tasks.loading': 'piece_block',
     'tasks.sources': 'from_folder from_fastai load_task',
     'networks.names': 'list_backbones',
     'networks.staged': 'StagedNet',

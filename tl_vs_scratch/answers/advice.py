@@ -368,7 +368,7 @@ def forecasts(
     return tuple(forecast(study, label, n, float(best)) for label in learning)
 
 # %% ../../nbs/answers/03_advice.ipynb #what-one-expects-at-least-on
-PLAIN = 'plain_svm' # the rival that sees the examples as they are, without any network
+PLAIN = ('plain_svm', 'plain_linear') # rivals that see the examples as they are, without any network
 
 def below_rival(
     study,
@@ -376,11 +376,12 @@ def below_rival(
 )->tuple:              # Of at most one `Finding`
     "The strategies that are done, with enough seeds, and do worse than a plain model, at the largest size"
     at = table[(table.n == table.n.max()) & (table.seeds >= ENOUGH_SEEDS)].set_index('strategy')
-    if PLAIN not in at.index: return ()
+    plain = next((label for label in PLAIN if label in at.index), None)
+    if plain is None: return ()
     gains, learning = study.score.gains, still_learning(study, int(table.n.max()))
     networks = [label for label in at.index if study.strategies[label].start != 'none' and label not in learning]
-    worse = [label for label in networks if gains(at.score[label]) < gains(at.score[PLAIN])]
-    return (Finding('below_rival', tuple(worse), dict(score=float(at.score[PLAIN]))),) if worse else ()
+    worse = [label for label in networks if gains(at.score[label]) < gains(at.score[plain])]
+    return (Finding('below_rival', tuple(worse), dict(score=float(at.score[plain]))),) if worse else ()
 
 def cautions(
     study,

@@ -151,7 +151,7 @@ def probe_curve(
     task='emoji',                 # A `Task`, or what `load_task` takes
     sizes=None,                   # Numbers of labels, or how many sizes; None takes six
     seeds:int=50,                 # Subsets of labels at each size
-    body='tf_efficientnet_lite0', # As in `create_backbone`
+    body=None,                    # As in `create_backbone`; None: the usual one for such examples
     size:int|None=None,           # Of an example, in the medium's unit; None is the task's own
     progress:bool=True            # Show a bar, and in a notebook the curve as it grows?
 )->ProbeCurve:
@@ -160,6 +160,7 @@ def probe_curve(
     from tl_vs_scratch.training.features import task_features
     if seeds < 1: raise ValueError(f'seeds must be at least 1, not {seeds}')
     task = load_task(task)
+    body = body or task.medium.usual_body
     sizes = _checked_sizes(task, sizes)
     with faster(): x = task_features(task, body, size) # as studies do, so that they share what is cached
     curve, live = ProbeCurve(task, body_name(body), {}), _Live(progress)

@@ -406,7 +406,7 @@ def settings_words(study)->str:
     rates = f'Each training tried {s.tune} learning rates and kept the one with the lowest validation loss.'
     if s.tune == 1: rates = f'The learning rates are those of the strategies; none was tuned on these {medium.many}.'
     varied = 'not varied in training'
-    if s.augment: varied = f'{medium.varied} in training, but for those behind frozen stages'
+    if s.augment and medium.varied: varied = f'{medium.varied} in training, but for those behind frozen stages'
     return (f'{capital(medium.size_words(s.size))}, up to {s.bs} a step, {varied}. {rates} '
             'Each training went on until its validation loss no longer fell by more than its noise, or until the time '
             'was up; what counts is the running average of its weights.')

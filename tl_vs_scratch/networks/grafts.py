@@ -31,8 +31,10 @@ def cut_index(
 _WIDTH = 256 # features of the graft where nobody says what it is
 
 class Pooled(nn.Module):
-    "The mean of a state (batch, ..., features) over all but its first and last dimension"
-    def forward(self, x): return x.flatten(1, -2).mean(1)
+    "The mean of a state (batch, ..., features) over its places that are not empty (zero throughout)"
+    def forward(self, x):
+        places = x.flatten(1, -2)
+        return places.sum(1)/places.any(-1).sum(1, keepdim=True).clamp(min=1)
 
 def features_last(
     state:torch.Tensor # What a stage gives: (batch, features), tokens, or a map of either order

@@ -49,6 +49,10 @@ class StagedNet(nn.Module):
         for stage in list(self.stages)[cut:upto]: state = stage(state)
         return state
 
+    def trimmed(self, state:torch.Tensor)->torch.Tensor:
+        "A kept state (batch, ...) without what only longer examples need, where the entry knows of such"
+        return self.entry.trimmed(state) if hasattr(self.entry, 'trimmed') else state
+
     def activations(self, x, cut:int)->Activations:
         "The state after the first `cut` stages, ready to be given to `forward` in place of the batch `x`"
         return Activations(self.state_at(x, cut), cut=cut)

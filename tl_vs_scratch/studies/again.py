@@ -34,8 +34,8 @@ def at_place(
 def source_of(study:Results, data):
     "What to read the examples from: as given, else as the study says, else the built-in task of that name"
     if data is not None: return data
-    folder = study.store.task(study.task.fingerprint).get('folder')
-    if folder and Path(folder).is_dir(): return folder
+    folder = study.store.task(study.task.fingerprint).get('folder') or (study.task.origin or {}).get('data')
+    if folder and Path(folder).exists(): return folder
     if folder: raise FileNotFoundError(
         f"the {study.medium.many} of the study in '{study.out}' were in '{folder}', which is gone; give the folder "
         'that holds them now with --data, or study.train(data=...)')
@@ -52,7 +52,8 @@ def task_again(
     if data is None and all(source is not None for source in kept.sources): return kept
     data = source_of(study, data)
     is_folder = isinstance(data, (str, Path)) and Path(data).expanduser().is_dir()
-    task = at_place(kept, Path(data).expanduser()) if is_folder else load_task(data)
+    columns = {name: column for name, column in (kept.origin or {}).items() if name != 'data'}
+    task = at_place(kept, Path(data).expanduser()) if is_folder else load_task(data, **columns)
     if task.fingerprint == kept.fingerprint: return task.with_score(study.score)
     where = task.name if isinstance(data, Task) else data
     raise OSError(f"the {study.medium.many} in '{where}' are no longer those of the study in '{study.out}': "

@@ -35,7 +35,8 @@ def task_about(task:Task)->dict:
     folder = folder_of(task)
     return dict(name=task.name, ids=list(task.ids), labels=task.labels.tolist(), classes=list(task.classes),
                 is_test=task.is_test.tolist(), medium=task.medium.as_dict(), credit=task.credit,
-                dropped=task.dropped.astype(str).to_numpy().tolist(), folder=folder and str(folder))
+                dropped=task.dropped.astype(str).to_numpy().tolist(), folder=folder and str(folder), origin=task.origin,
+                groups=None if task.groups is None else task.groups.tolist())
 
 def task_from(
     about:dict,      # As `task_about` gives it
@@ -46,7 +47,9 @@ def task_from(
     nothing = [None]*len(about['ids'])
     task = Task(about['name'], nothing, about['ids'], np.array(about['labels'], int), about['classes'],
                 np.array(about['is_test'], bool), nothing, medium_from(about['medium']), score=score,
-                dropped=pd.DataFrame(about['dropped'], columns=['id', 'reason']), credit=about['credit'])
+                dropped=pd.DataFrame(about['dropped'], columns=['id', 'reason']), credit=about['credit'],
+                origin=about.get('origin'))
+    if about.get('groups'): task.groups = np.array(about['groups'])
     task.fingerprint = fingerprint # it can not be computed without the examples
     return task
 

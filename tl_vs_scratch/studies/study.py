@@ -16,8 +16,8 @@ from pathlib import Path
 from ..basics.choices import counted
 from ..basics.progress import Progress, say
 from ..basics.provenance import machine
-from .plan import (FIRST, Planned, about, default_sizes, digest_of, entrants_of, guess_seconds,
-                                        parse_budget, seconds_left)
+from .plan import (FIRST, Planned, about, check_entrants, default_sizes, digest_of, entrants_of,
+                                        guess_seconds, named_for, parse_budget, seconds_left)
 from .race import LEAST_TIME, Race
 from .results import Results, task_about
 from .store import Store
@@ -44,14 +44,15 @@ class Study(Results):
         strategies=FIRST,       # Names as in `parse_strategy`, or `Strategy`
         sizes=None,             # Numbers of labels; None takes two sensible ones
         seeds:int=3,            # Trials per strategy and size
-        body='tf_efficientnet_lite0', # The body of all strategies that do not name their own
+        body=None,              # Of all strategies that do not name their own; None: the usual one for such examples
         settings:Settings=Settings(), # What all trials share
         out=None                # Folder of the results; None is `runs/<task>`
     ):
         sizes = sorted(set(sizes or default_sizes(task, 2)))
         for n in sizes: task.check_size(n)
         if int(seeds) < 1: raise ValueError(f'seeds must be at least 1, not {seeds}')
-        self.entrants = entrants_of(strategies, body)
+        self.entrants = entrants_of(named_for(strategies, task.medium), body or task.medium.usual_body)
+        check_entrants(self.entrants, task.medium)
         arms = {label: entrant.arm() for label, entrant in self.entrants.items()}
         digests = {label: digest_of(task, entrant, settings) for label, entrant in self.entrants.items()}
         out = Path(out or Path('runs')/task.name)

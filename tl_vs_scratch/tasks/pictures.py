@@ -10,6 +10,7 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from .decoding import fit_square, open_picture, picture_digest
 from .media import Medium
@@ -46,9 +47,9 @@ class Pictures(Medium):
 
     name = 'pictures'
     one, many, size_unit = 'picture', 'pictures', 'pixels a side'
-    varied = 'varied at random'
     excerpt_type = 'image/webp'
     plain_words = f'thumbnails of {PLAIN} x {PLAIN} pixels'
+    usual_body, small_body = 'tf_efficientnet_lite0', 'convnet'
 
     def __post_init__(self):
         if self.mode not in ('RGB', 'L'): raise ValueError(f"mode must be 'RGB' or 'L', not '{self.mode}'")
@@ -68,6 +69,11 @@ class Pictures(Medium):
         buffer = io.BytesIO()
         fit_square(img, min(THUMBNAIL, *img.size)).save(buffer, 'WEBP', quality=80)
         return buffer.getvalue()
+
+    def blank(self, folder, size):
+        path = folder/'blank.png'
+        Image.new('RGB', (size, size)).save(path)
+        return path
 
     def draw(self, ax, source): ax.imshow(open_picture(source, self.mode), cmap='gray')
 

@@ -131,7 +131,7 @@ def states(self:CachedPrefix, dl, idxs, views):
     for view in views.unique().tolist():
         mine = views == view
         x[mine] = self._rows(dl, idxs[mine], cut, view).to(x)
-    return Activations(x, cut=cut, idxs=idxs.tolist(), views=views)
+    return Activations(self.learn.model.trimmed(x), cut=cut, idxs=idxs.tolist(), views=views)
 
 # %% ../../nbs/training/07_caching.ipynb #patch-batch-self-cachedprefi
 @patch

@@ -97,16 +97,16 @@ def staged_learner(
 
 # %% ../../nbs/training/01_learners.ipynb #scratch-learner-dls-any-fast
 def scratch_learner(
-    dls,                          # Any fastai `DataLoaders` with classes
-    body='tf_efficientnet_lite0', # As in `create_backbone`
+    dls,       # Any fastai `DataLoaders` with classes
+    body=None, # As in `create_backbone`; None: the usual one for such examples
     **kwargs                      # `head`, and what `Learner` takes
 )->Learner:
     "A `Learner` that starts from random weights: nothing is frozen"
     return staged_learner(dls, create_body(body, False, first_example(dls)), **kwargs)
 
 def pretrained_learner(
-    dls,                          # Any fastai `DataLoaders` with classes
-    body='tf_efficientnet_lite0', # As in `create_backbone`
+    dls,       # Any fastai `DataLoaders` with classes
+    body=None, # As in `create_backbone`; None: the usual one for such examples
     **kwargs                      # `head`, and what `Learner` takes
 )->Learner:
     "A `Learner` that starts from pretrained weights, with the body frozen as in fastai's `vision_learner`"
@@ -117,7 +117,7 @@ def pretrained_learner(
 # %% ../../nbs/training/01_learners.ipynb #graft-learner-dls-any-fastai
 def graft_learner(
     dls,                          # Any fastai `DataLoaders` with classes
-    body='tf_efficientnet_lite0', # As in `create_backbone`
+    body=None,                    # As in `create_backbone`; None: the usual one for such examples
     cut:int|str=-4,               # As in `graft`
     new=None,                     # As in `graft`
     **kwargs                      # `head`, and what `Learner` takes

@@ -35,7 +35,7 @@ from ..networks.grafts import graft
 from ..networks.names import body_digest
 from ..networks.staged import StagedNet
 from ..tasks.kinds import SINGLE_LABEL
-from ..tasks.reading import empty_loaders, example_name, new_examples, readable_batches
+from ..tasks.reading import blank_batch, empty_loaders, example_name, new_examples, readable_batches
 from ..tasks.sources import medium_from
 from .learners import StrictFreeze, check_loaders, stage_splitter
 from .precision import evaluating
@@ -66,7 +66,7 @@ def build_network(
     body=None    # One's own modules, where it was made of such
 )->StagedNet:    # With random weights
     "The network that a model's weights belong to"
-    example = torch.zeros(2, *about.example)
+    example = blank_batch(about.example)
     with no_random():
         net = create_body(chosen_body(about, body), False, example)
         if about.cut is not None: net = graft(net, about.cut)
@@ -118,11 +118,12 @@ class Model:
         return found, troubles
 
     def predict(self,
-        what,               # A folder, a file, or a list of files or arrays
-        progress:bool=True  # Show how far it is?
+        what,               # A folder, a file, of texts also a table or a text; or a list of files, arrays or texts
+        progress:bool=True, # Show how far it is?
+        text:str='text'     # Of a table: its column of texts
     )->pd.DataFrame:        # file, class, probability, class_2, probability_2, ..., problem ('' where there is none)
         "The most probable classes of each example"
-        sources = new_examples(what, self.medium)
+        sources = new_examples(what, self.medium, text)
         outputs, troubles = self.outputs(sources, progress)
         names = [example_name(source, k) for k, source in enumerate(sources)]
         return prediction_table(names, probabilities(outputs, self.about.temperature), self.classes, troubles)

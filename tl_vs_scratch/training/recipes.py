@@ -17,7 +17,7 @@ import numpy as np
 from ..basics.choices import check_choice, counted
 from ..basics.provenance import digest
 from ..networks.digests import content_digest
-from ..networks.names import FromFile, body_digest, body_name, check_backbone
+from ..networks.names import FromFile, body_digest, body_name, check_backbone, is_untrained, rate_factor
 from ..tasks.scores import Score
 from ..tasks.task import Task
 from .paths import Checkpoint, is_flat
@@ -115,6 +115,11 @@ class Phase:
         if self.train == 'all': return 0
         return n_stages if self.train == 'head' else max(0, n_stages - self.train)
 
+    @property
+    def heads_only(self)->bool:
+        "Is the body frozen from start to end?"
+        return self.schedule.cuts(self, 9) == {9}
+
     def length(self, batches:float)->float:
         "Steps, where an epoch has so many batches; infinite where nobody has set them"
         return inf if self.steps is None else max(self.steps, ceil(self.epochs*batches))
@@ -169,6 +174,13 @@ class Strategy:
         "The start and the phases in words"
         cut = '' if self.cut is None else f', cut at {self.cut}, with new modules on top'
         return f"{self.start} weights of {body}{cut}; {'; then '.join(phase.sentence() for phase in self.phases)}."
+
+    def for_body(self, body)->'Strategy':
+        "The same at the rates that suit a body"
+        def at_rate(phase):
+            what = 'head' if phase.heads_only and self.start == 'pretrained' else self.start
+            return replace(phase, lr=float(f'{rate_factor(body, what)*phase.lr:.3g}'))
+        return replace(self, phases=tuple(map(at_rate, self.phases)))
 
     def recipe(self)->list:
         "What decides the training: all but words and looks"
@@ -289,8 +301,9 @@ def parse_strategy(
     chosen = own or body
     if isinstance(chosen, FromFile) and strategy.start == 'random': chosen = chosen.name # the same network, no weights
     check_backbone(chosen)
-    if isinstance(chosen, str) and chosen == 'convnet' and strategy.start == 'pretrained': raise ValueError(
-        f"strategy '{name}' needs pretrained weights, and 'convnet' has none; only scratch can use it")
+    if is_untrained(chosen) and strategy.start == 'pretrained': raise ValueError(
+        f"strategy '{name}' needs pretrained weights, and '{chosen}' has none; only scratch can use it")
+    if isinstance(spec, str): strategy = strategy.for_body(chosen) # else its rates are meant
     return Entrant(f'{name}:{own}' if own else name, strategy, chosen)
 
 # %% ../../nbs/training/00_recipes.ipynb #results-version-goes-up-when

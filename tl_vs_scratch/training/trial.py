@@ -335,14 +335,14 @@ def run_trial(
     strategy:str|Strategy|Entrant,   # As in `parse_strategy`
     n:int,                           # Labels it may see, its validation share included
     seed:int=0,                      # Decides the subset, the random weights and the order of the examples
-    body='tf_efficientnet_lite0',    # As in `create_backbone`, where the strategy does not name its own
+    body=None,                       # Where the strategy does not name its own; None: the usual one for such examples
     settings:Settings=Settings(),    # What all trials of a study share
     keep=None,                       # As in `train`
     stop=None                        # As in `train`
 )->Trial:                            # Raises what the training raises: FloatingPointError where the loss is no number
     "Train one strategy with `n` labels until it is done, and measure it on the test set on the way"
     began = time.perf_counter()
-    entrant = strategy if isinstance(strategy, Entrant) else parse_strategy(strategy, body)
+    entrant = strategy if isinstance(strategy, Entrant) else parse_strategy(strategy, body or task.medium.usual_body)
     new = (Training(task, entrant, n, seed, settings, factor) for factor in lr_factors(settings.tune)) # one by one
     runs = [train(training, keep, stop) for training in new]
     best = min(runs, key=final_loss)
