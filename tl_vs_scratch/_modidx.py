@@ -1469,6 +1469,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                'tl_vs_scratch/studies/race.py'),
                                             'tl_vs_scratch.studies.race.Race.gone': ( 'studies/race.html#race.gone',
                                                                                       'tl_vs_scratch/studies/race.py'),
+                                            'tl_vs_scratch.studies.race.Race.is_cheap': ( 'studies/race.html#race.is_cheap',
+                                                                                          'tl_vs_scratch/studies/race.py'),
                                             'tl_vs_scratch.studies.race.Race.is_open': ( 'studies/race.html#race.is_open',
                                                                                          'tl_vs_scratch/studies/race.py'),
                                             'tl_vs_scratch.studies.race.Race.left': ( 'studies/race.html#race.left',

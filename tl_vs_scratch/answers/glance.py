@@ -20,8 +20,8 @@ SPOKEN = dict(
     lp_ft='a linear probe, then fine-tuning', partial_fine_tune='fine-tuning of the last stages',
     gradual_unfreezing='fine-tuning stage by stage', hybrid='thawing step by step',
     graft='new modules on pretrained ones', most_frequent='always the most frequent class',
-    plain_svm='a plain model, no network', nearest_neighbour='nearest neighbours',
-    random_probe='a probe of random weights')
+    plain_svm='a plain model, no network', plain_linear='counting words, no network',
+    nearest_neighbour='nearest neighbours', random_probe='a probe of random weights')
 
 def spoken(label:str)->str:
     "What a strategy is called in plain words; its own network in brackets"

@@ -153,8 +153,8 @@ def guess_seconds(
     settings:Settings  # Of the study
 )->float:
     "About how long one trial takes"
-    if isinstance(entrant, RivalEntrant): return RIVAL_SECONDS
     work = task.medium.work(settings.size or task.medium.size)
+    if isinstance(entrant, RivalEntrant): return RIVAL_SECONDS + entrant.rival.uses_body*STEP_SECONDS/3*n*work
     if is_untrained(entrant.body): work *= SMALL_BODY
     per_step, batches = STEP_SECONDS*settings.bs*work, settings.batches(n)
     seconds = 0.

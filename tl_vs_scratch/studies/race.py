@@ -290,7 +290,7 @@ def next_planned(self:Race)->Planned|None:
 def choose(self:Race)->Planned|None:
     "What would tell most"
     standing = self.standing()
-    rivals = [label for label, start in self.starts.items() if start == 'none']
+    rivals = [label for label, start in self.starts.items() if start == 'none' and self.is_cheap(label)]
     kinds = [*rivals, *self.best_of_each(standing)]
     if first := self.cheap_first() or self.enough_of(rivals, [self.top]) or self.first_of_kind(): return first
     _, expected, values = shortfall(standing, top=self.study.score.best)
@@ -303,7 +303,12 @@ def cheap_first(self:Race)->Planned|None:
     "What is cheap and was not tried yet, at the largest size"
     for label in sorted(self.kinds, key=self.guesses.get):
         first = self.next_of(label, self.top, 1)
-        if first and first not in self.known and self.guesses[label] < CHEAP*self.seconds: return first
+        if first and first not in self.known and self.is_cheap(label): return first
+
+@patch
+def is_cheap(self:Race, label:str)->bool:
+    "In the time that there is?"
+    return self.guesses[label] < CHEAP*self.seconds
 
 @patch
 def first_of_kind(self:Race)->Planned|None:
