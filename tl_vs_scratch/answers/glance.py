@@ -55,10 +55,11 @@ def lead_lines(summary)->list[str]:
     "What to take, how good it is, and how sure that is"
     taken, score = summary.advice.strategy, summary.score
     if taken is None: return [no_answer(summary)]
-    row = at_largest(summary).loc[taken]
+    rows = at_largest(summary)
+    good = good_words(rows.loc[taken], score, summary.medium.many)
     take = 'Best so far' if summary.advice.undecided else 'Take'
-    return [f'{take}: {spoken(taken)}, {good_words(row, score, summary.medium.many)}.', sure_line(summary),
-            *sides_line(summary)]
+    cheap = '' if rows.index[0] == taken else '; nothing that is about as good is cheaper'
+    return [f'{take}: {spoken(taken)}, {good}{cheap}.', sure_line(summary), *sides_line(summary)]
 
 def at_largest(summary)->pd.DataFrame:
     "The rows with the most labels, by strategy, the best first"
