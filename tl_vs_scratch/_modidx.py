@@ -283,6 +283,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                          'tl_vs_scratch/answers/fronts.py')},
             'tl_vs_scratch.answers.glance': { 'tl_vs_scratch.answers.glance.at_largest': ( 'answers/glance.html#at_largest',
                                                                                            'tl_vs_scratch/answers/glance.py'),
+                                              'tl_vs_scratch.answers.glance.failed_lines': ( 'answers/glance.html#failed_lines',
+                                                                                             'tl_vs_scratch/answers/glance.py'),
                                               'tl_vs_scratch.answers.glance.fewer_words': ( 'answers/glance.html#fewer_words',
                                                                                             'tl_vs_scratch/answers/glance.py'),
                                               'tl_vs_scratch.answers.glance.good_words': ( 'answers/glance.html#good_words',
