@@ -72,6 +72,7 @@ LINES = 40 # of a table in a terminal, at most
 def terminal_table(table:pd.DataFrame)->str:
     "What a terminal shows of predictions"
     read = table[table.problem == ''].head(LINES)
+    if read.empty: return ''
     shown = pd.DataFrame(dict(file=read.file, says=read['class'], sure=read.probability.map(percent)))
     shown['or'] = read.class_2 + ' ' + read.probability_2.map(percent)
-    return shown.to_string(index=False) if len(shown) else ''
+    return shown.to_string(index=False)
