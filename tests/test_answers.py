@@ -187,6 +187,37 @@ def test_summary_json(score, tmp_path):
     assert content['advice']['reasons'] and all(isinstance(w, str) for w in content['advice']['reasons'])
 
 
+# --- the first ten seconds ---
+
+@scores
+def test_the_first_screen_is_plain(score):
+    "No name of ours, no TFLOP, the best first and the one to take marked"
+    summary = summarise(FakeStudy(CROSSING, score=score))
+    screen = summary.glance('tl-vs-scratch compare fake')
+    assert not re.search('[a-z]_[a-z]|TFLOP|labels? minus', screen) and screen.startswith('Take: training from scratch, ')
+    rows = [line for line in screen.splitlines() if re.match('[> ] (training|fine|a linear)', line)]
+    assert [row[:2] for row in rows] == ['> ', '  ', '  '] and 'fine-tuning' in rows[1]
+    assert 'tl-vs-scratch train runs/fake' in screen and '--budget' not in screen
+
+
+def test_the_first_screen_claims_nothing_of_what_still_learns():
+    screen = summarise(FakeStudy(CROSSING, learning=('scratch',))).glance('tl-vs-scratch compare fake')
+    assert screen.startswith('Best so far: ') and 'It is still learning' in screen
+    assert 'Not decided, training from scratch is still learning' in screen and ' than ' not in screen.split('What next?')[0]
+    assert 'tl-vs-scratch compare fake --budget 10m' in screen
+    done = summarise(FakeStudy(CROSSING)).glance()
+    assert 'more of 100 right than a linear probe' in done and '--budget' not in done
+
+
+def test_the_first_screen_names_what_failed():
+    assert '2 trials failed' in summarise(FakeStudy(CROSSING, failed=[('scratch', 50, 0), ('fine_tune', 500, 1)])).glance()
+
+
+def test_the_first_screen_of_texts_knows_no_pictures():
+    screen = summarise(FakeStudy(CROSSING, task=fake_task(medium=texts()))).glance()
+    assert 'new texts right' in screen and not re.search('pictur|pixel|image', screen.split('left out')[0])
+
+
 def test_a_summary_shows_itself():
     summary = summarise(FakeStudy(CROSSING, score='log_loss'))
     assert 'log loss' in summary.shown() and str(summary) == repr(summary) and 'Take scratch.' in summary.details()

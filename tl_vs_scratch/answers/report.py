@@ -15,14 +15,13 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.markers import MarkerStyle
 from matplotlib.path import Path as Outline
 from matplotlib.transforms import Affine2D
 
-from .examples import Sheet, data_uri, disagreements, samples
+from .examples import Sheet, data_uri, disagreements, samples, template
 from .plots import INK, guess_score, look, plot_cost, plot_learning_curves, plot_overfitting_gap
 from .summary import Summary, summarise
 from .glance import lead_lines
@@ -134,6 +133,8 @@ def _strategies(study, table, track):
     at = table[table.n == table.n.max()].set_index('strategy')
     def now(label): return _now(study.score, track, at.loc[label]) if label in at.index else None
     known = [arm for label, arm in study.strategies.items() if label in set(table.strategy)]
+    def lack(arm): return -study.score.gains(at.score[arm.label]) if arm.label in at.index else np.inf
+    known.sort(key=lack) # the best first
     return [dict(name=arm.label, about=arm.about, body=arm.body, now=now(arm.label)) for arm in known]
 
 # %% ../../nbs/answers/09_report.ipynb #pair-score-row-a-paired-diff
@@ -224,12 +225,6 @@ def _sections(page, score):
     title = capital(score.title)
     return [(id, name or title) for id, name in _SECTIONS.items() if id not in _NEEDS or page[_NEEDS[id]]]
 
-def _template():
-    "The page's template; every text that it fills in is escaped, and a name that it does not know is an error"
-    lean = dict(trim_blocks=True, lstrip_blocks=True)
-    pages = Environment(loader=PackageLoader('tl_vs_scratch'), autoescape=True, undefined=StrictUndefined, **lean)
-    return pages.get_template('report.html')
-
 def write_report(
     study,                   # A `Study`
     path=None,               # The file to write; None is `report.html` in the study's folder
@@ -240,5 +235,5 @@ def write_report(
     page = _evidence(study, summary) | _answer(summary) | _circumstances(study, summary)
     today = datetime.now(timezone.utc).date().isoformat()
     page |= dict(sections=_sections(page, study.score), version=versions()['tl-vs-scratch'], today=today)
-    path.write_text(_template().render(page), encoding='utf-8')
+    path.write_text(template('report.html').render(page), encoding='utf-8')
     return path

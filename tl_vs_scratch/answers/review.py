@@ -9,9 +9,8 @@ __all__ = ['SHOWN', 'LINES', 'percent', 'entry', 'doubtful_first', 'overview', '
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from .examples import data_uri
+from .examples import data_uri, template
 from ..basics.choices import counted
 
 # %% ../../nbs/answers/18_review.ipynb #review-entry
@@ -59,11 +58,9 @@ def write_review(
         title=f'What the model of {model.about.task} says', overview=overview(table, len(order), medium),
         about=repr(model), shown=shown, rest=f'{left:,} more, of which it is surer, are not shown.' if left else '',
         problems=[row for row in rows if row['problem']])
-    pages = Environment(loader=PackageLoader('tl_vs_scratch'), autoescape=True, undefined=StrictUndefined,
-                        trim_blocks=True, lstrip_blocks=True)
     path = Path(path).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(pages.get_template('review.html').render(page), encoding='utf-8')
+    path.write_text(template('review.html').render(page), encoding='utf-8')
     return path
 
 # %% ../../nbs/answers/18_review.ipynb #review-terminal

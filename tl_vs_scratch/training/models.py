@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MODEL_SCHEMA', 'TOP', 'WEIGHTS', 'ABOUT', 'CARD', 'PICKLES', 'About', 'build_network', 'chosen_body', 'Model',
-           'probabilities', 'powers_of', 'prediction_table', 'file_digest', 'save_model', 'whole_digest', 'is_pickle',
-           'refuse_pickles', 'model_folder', 'no_model', 'damaged', 'read_about', 'load_model', 'same_classes']
+           'prediction_table', 'file_digest', 'save_model', 'whole_digest', 'is_pickle', 'refuse_pickles',
+           'model_folder', 'no_model', 'damaged', 'read_about', 'load_model', 'same_classes']
 
 # %% ../../nbs/training/11_models.ipynb #models-imports
 import hashlib
@@ -35,6 +35,7 @@ from ..networks.grafts import graft
 from ..networks.names import body_digest
 from ..networks.staged import StagedNet
 from ..tasks.kinds import SINGLE_LABEL
+from ..tasks.scores import probabilities
 from ..tasks.reading import blank_batch, empty_loaders, example_name, new_examples, readable_batches
 from ..tasks.sources import medium_from
 from .learners import StrictFreeze, check_loaders, stage_splitter
@@ -134,18 +135,6 @@ class Model:
                 f'({self.net.name}), {self.medium.size_words(about.size)}')
 
 # %% ../../nbs/training/11_models.ipynb #models-table
-def probabilities(
-    outputs:np.ndarray,  # Class scores before softmax, (n, n_classes)
-    temperature:float=1. # What to divide them by
-)->np.ndarray:           # (n, n_classes), float64
-    "Of each class; they add up to 1"
-    powers = powers_of(np.asarray(outputs, float)/temperature)
-    return powers/powers.sum(1, keepdims=True)
-
-def powers_of(scaled:np.ndarray)->np.ndarray:
-    "Exponentials, the largest of a row 1"
-    return np.exp(scaled - scaled.max(1, keepdims=True))
-
 def prediction_table(
     names:list,          # Of the examples
     shares:np.ndarray,   # Probabilities, (n, n_classes); nan where there are none

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STRENGTHS', 'PENALTIES', 'SEES', 'MOST_FREQUENT', 'PLAIN_SVM', 'PLAIN_LINEAR', 'NEAREST_NEIGHBOUR', 'RANDOM_PROBE',
-           'RIVALS', 'RIVALS_VERSION', 'fit_most_frequent', 'log_softmax', 'for_all_classes', 'fit_svm', 'unit_length',
+           'RIVALS', 'RIVALS_VERSION', 'fit_most_frequent', 'for_all_classes', 'fit_svm', 'unit_length',
            'fit_neighbours', 'fit_plain_linear', 'fit_linear', 'Rival', 'RivalEntrant', 'rival_digest', 'Inputs',
            'nothing', 'plain_inputs', 'body_inputs', 'part_features', 'check_body', 'inputs_of', 'run_rival',
            'as_rival', 'fit_and_predict', 'rival_id', 'rival_costs']
@@ -21,7 +21,7 @@ from ..basics.provenance import digest
 from ..networks.digests import content_digest
 from ..networks.names import body_digest, body_name, check_backbone, is_untrained
 from ..tasks.media import Medium
-from ..tasks.scores import surprise
+from ..tasks.scores import log_softmax, surprise
 from ..tasks.task import Task
 from .paths import best_temperature
 from .recipes import Arm, Settings, Trial, score_columns, targets_of
@@ -33,12 +33,6 @@ def fit_most_frequent(x, y, x_valid, y_valid, n_classes:int)->Callable:
     logs = np.log(counts/counts.sum())
     def predict(x): return np.tile(logs, (len(x), 1))
     return predict
-
-# %% ../../nbs/training/10_rivals.ipynb #rivals-log-softmax
-def log_softmax(values:np.ndarray)->np.ndarray:
-    "Logarithms of probabilities, (n, n_classes)"
-    shifted = values - values.max(1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
 
 # %% ../../nbs/training/10_rivals.ipynb #rivals-for-all
 def for_all_classes(

@@ -150,6 +150,9 @@ class Training:
     @property
     def steps(self)->int: return self.meter.steps
     @property
+    def weights_mb(self)->float: # Of the network
+        return sum(t.numel()*t.element_size() for t in self.learn.model.state_dict().values())/1e6
+    @property
     def is_done(self)->bool: return self.part == len(self.parts)
     @property
     def before(self)->int: # The last part: steps that were made when it began, or so far
@@ -383,13 +386,13 @@ def costs_of(best:Training, runs:list)->dict:
 
 def use_of(training:Training)->dict:
     "What it costs to use the network: seconds per 1,000 examples that are decoded already, and the size of its weights"
-    learn, size = training.learn, sum(t.numel()*t.element_size() for t in training.learn.model.state_dict().values())
+    learn = training.learn
     few = learn.dls.test_dl(training.task.test_dl(learn.dls).dataset.items[:USED], with_labels=True, num_workers=0)
     seconds = []
     for _ in range(2): # the first time, examples are decoded
         began = time.perf_counter()
         outputs_of(learn, few)
         seconds.append(time.perf_counter() - began)
-    return dict(use_seconds_per_1000=1000*min(seconds)/len(few.dataset), weights_mb=size/1e6)
+    return dict(use_seconds_per_1000=1000*min(seconds)/len(few.dataset), weights_mb=training.weights_mb)
 
 USED = 32 # examples by which the use is timed
