@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['known', 'interval_of', 'table_entry', 'advice_entry', 'pair_entry', 'shown_table', 'Summary', 'steps_html',
-           'crossing', 'advise', 'summarise', 'folder_of']
+           'crossing', 'advise', 'summarise', 'as_typed']
 
 # %% ../../nbs/answers/05_summary.ipynb #json-math-dataclasses-functo
 import json
@@ -215,9 +215,9 @@ def summarise(
         verdicts=verdicts(study, pretrained, scratch, n), compared=compared(study, pairs, pretrained, learning),
         cautions=cautions(study, table), versions=versions(),
         network=network_to_keep(study, table, advice.strategy),
-        mixed_up=mixed_up(study, advice.strategy, n), left_out=tuple(task.left_out()), folder=folder_of(study))
+        mixed_up=mixed_up(study, advice.strategy, n), left_out=tuple(task.left_out()), folder=as_typed(study.out))
 
-def folder_of(study)->str:
-    "Where a study lies, as one would type it"
-    out = Path(study.out)
+def as_typed(folder)->str:
+    "Where a folder is, as one would type it"
+    out = Path(folder)
     return str(out.relative_to(Path.cwd()) if out.is_relative_to(Path.cwd()) else out)

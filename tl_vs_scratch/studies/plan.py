@@ -159,7 +159,7 @@ def guess_seconds(
     per_step, batches = STEP_SECONDS*settings.bs*work, settings.batches(n)
     seconds = 0.
     for phase in entrant.strategy.phases:
-        if phase.schedule.cuts(phase, 9) == {9}: continue # the head alone: next to nothing, where activations are kept
+        if phase.heads_only: continue # next to nothing, where activations are kept
         length = phase.length(batches)
         if length == inf: length = usual_length(entrant.strategy.start, batches)
         seconds += min(length, settings.max_steps)*per_step

@@ -207,7 +207,8 @@ class Results:
             targets = self.targets(part, row['n'], row['seed'])
             columns = (np.array([getattr(at, name) for at in path]) for name in ('step', 'seconds', 'flops'))
             values = np.array([self.score.values(at.outputs[part], targets) for at in path])
-            course = Course(*columns, values, is_settled(path[-1], self.settings.batches(row['n'])))
+            settled = row['status'] == 'done' or is_settled(path[-1], self.settings.batches(row['n']))
+            course = Course(*columns, values, settled)
             courses.setdefault((row['strategy'], row['n']), {})[row['seed']] = course
         return courses
 

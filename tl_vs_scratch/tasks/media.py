@@ -22,6 +22,7 @@ class Medium:
     plain_words = 'plain numbers'  # What `plain_features` gives, in words
     plain_rival = 'plain_svm'      # The model that is fitted to these without a network
     untrained_rival = 'random_probe' # What shows how much the weights matter; '': nothing that is worth its time
+    endings = frozenset()          # How the names of their files end, in lower case
     takes_strings = False          # Is a string an example itself, and not the name of a file?
     usual_body, small_body = '', '' # Networks for them: a pretrained one, and a small one to train from scratch
 

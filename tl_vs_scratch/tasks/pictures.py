@@ -7,6 +7,7 @@ __all__ = ['PLAIN', 'THUMBNAIL', 'Thumbnails', 'Pictures']
 
 # %% ../../nbs/tasks/04_pictures.ipynb #io-dataclasses-tl-vs-scratch
 import io
+import mimetypes
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,7 @@ class Pictures(Medium):
     name = 'pictures'
     one, many, size_unit = 'picture', 'pictures', 'pixels a side'
     excerpt_type = 'image/webp'
+    endings = frozenset(end for end, kind in mimetypes.types_map.items() if kind.startswith('image/')) | {'.webp'}
     plain_words = f'thumbnails of {PLAIN} x {PLAIN} pixels'
     usual_body, small_body = 'tf_efficientnet_lite0', 'convnet'
 

@@ -18,7 +18,7 @@ import numpy as np
 from .decoding import UNREADABLE
 from .media import Medium
 from .frames import READERS, cells_of
-from .sources import ENDINGS, find_files, nearby
+from .sources import find_files, nearby
 from .texts import SHOWN, shortened
 
 # %% ../../nbs/tasks/09_reading.ipynb #reading-unlabelled
@@ -58,7 +58,7 @@ def in_place(path:Path, medium:Medium, text:str)->list:
 
 def in_folder(path:Path, medium:Medium)->list[Path]:
     "The examples in a folder"
-    found = find_files(path, ENDINGS[medium.name])
+    found = find_files(path, medium.endings)
     if not found: raise ValueError(f"no {medium.many} in '{path}', nor in the folders below it")
     return found
 

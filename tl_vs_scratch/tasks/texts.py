@@ -63,7 +63,7 @@ class Texts(Medium):
     name = 'texts'
     one, many, size_unit = 'text', 'texts', 'word pieces'
     varied = ''
-    excerpt_type, takes_strings = 'text/plain', True
+    excerpt_type, takes_strings, endings = 'text/plain', True, frozenset({'.txt'})
     plain_words, plain_rival = 'weighted counts of words and letters (TF-IDF)', 'plain_linear'
     untrained_rival = '' # random MiniLMs take longer than all else, and counts of words say as much
     usual_body, small_body = 'minilm', 'bag'
