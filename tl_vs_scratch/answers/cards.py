@@ -62,9 +62,9 @@ def short_words(medium, found:dict)->list[str]:
     "How good it is, for a terminal"
     score = SCORES.get(found['score'])
     sentences = [first_words(medium, found), *found['remarks']]
-    if score: sentences.append(expected_words(medium, found['expected'], score).replace('\\', ''))
+    if score: sentences.append(expected_words(medium, found['expected'], score))
     if score: sentences.append(own_words(medium, found, found['labels'], score))
-    return [sentence for sentence in sentences if sentence]
+    return [sentence.replace('\\', '') for sentence in sentences if sentence] # a terminal shows no Markdown
 
 # %% ../../nbs/answers/16_cards.ipynb #cards-fails
 WORST = 8 # classes to name
