@@ -40,6 +40,7 @@ _names = {
     'training.models': 'Model load_model save_model',
     'answers.intervals': 'accuracy_interval score_interval paired_difference',
     'answers.curves': 'crossover label_efficiency',
+    'answers.extrapolation': 'extrapolate expected_crossover',
     'answers.verdicts': 'verdicts',
     'answers.summary': 'summarise',
     'answers.plots': 'plot_learning_curves plot_cost_accuracy plot_overfitting_gap plot_lrs show_predictions',

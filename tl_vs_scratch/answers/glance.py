@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SPOKEN', 'spoken', 'good_words', 'short', 'sure_words', 'better_words', 'lead_lines', 'failed_lines', 'at_largest',
            'no_answer', 'sure_line', 'sides_line', 'which_side', 'short_table', 'table_text', 'next_steps', 'longer',
-           'mixed_words', 'steps_text', 'mixed_up']
+           'label_more', 'gain_number', 'mixed_words', 'steps_text', 'mixed_up']
 
 # %% ../../nbs/answers/20_glance.ipynb #glance-imports
 import numpy as np
@@ -142,12 +142,24 @@ def next_steps(
         steps.append((what, f'tl-vs-scratch train {folder}'))
     unsure = advice.undecided or advice.strategy is None
     if unsure: steps.append(('Be surer: more time goes on from here', longer(again)))
+    if summary.more_labels: steps.append((label_more(summary.more_labels, summary.score), ''))
     if summary.mixed_up: steps.append((mixed_words(summary), f'{folder}/report.html'))
     return steps + [(capital(words), '') for words in summary.left_out]
 
 def longer(again:str|None)->str:
     "How to give a study more time"
     return f'{again} --budget 10m' if again else "compare(..., budget='10m'), all else as before"
+
+def label_more(found:dict, score)->str: # From `more_labels`
+    "What more labels would bring"
+    gain, low, high = found['gain'], found['low'], found['high']
+    brings = better_words(score, gain, may=True) if gain > 0 else 'bring nothing that could be seen'
+    sure = f'{gain_number(score, low)} to {gain_number(score, high)}'
+    return f"Label {found['labels']:,} more: that would probably {brings} (95% sure: {sure}; a forecast)"
+
+def gain_number(score, gain:float)->str:
+    "A gain in as few digits as will do; accuracy counts of a hundred"
+    return f'{round(100*gain):d}' if score.name == 'accuracy' else score.difference(gain)
 
 def mixed_words(summary)->str:
     "Which two classes to look at"

@@ -19,6 +19,7 @@ import pandas as pd
 from .advice import (ENOUGH_SEEDS, Advice, cautions, compared, comparison, forecasts,
                                           network_to_keep, outlook, recommend, representatives, still_learning)
 from .curves import crossover, difference, paired_table, score_table, size_correlation
+from .extrapolation import expected_crossover, more_labels
 from .glance import (lead_lines, mixed_up, next_steps, short_table, steps_text,
                                          table_text)
 from .verdicts import verdict_entry, verdicts
@@ -91,6 +92,7 @@ class Summary:
     cautions:tuple       # Of `Finding`: what to be careful about
     versions:dict        # Of the packages that computed this
     network:str|None     # Label of the one to train and keep, as `network_to_keep` gives it
+    more_labels:dict|None # What some more would bring to it, as `more_labels` gives it
     mixed_up:tuple|None  # As `mixed_up` of glance gives it, of what is advised
     left_out:tuple       # Sentences: which examples were left out, and why
     folder:str           # Of the study
@@ -178,6 +180,8 @@ def crossing(
         kind, differences = comparison(study, scratch, pretrained), difference(pairs, pretrained, scratch)
         known = differences[differences.error.notna()] # with too few seeds a size says nothing
         if len(known): found = crossover(known, size_correlation(study, pretrained, scratch, known))
+        expected = expected_crossover(study, pretrained, scratch) if found['status'] == 'not_within' else None
+        if expected: found = dict(status='expected', **expected)
     return found | dict(pretrained=pretrained, scratch=scratch, comparison=kind)
 
 def advise(
@@ -215,6 +219,7 @@ def summarise(
         verdicts=verdicts(study, pretrained, scratch, n), compared=compared(study, pairs, pretrained, learning),
         cautions=cautions(study, table), versions=versions(),
         network=network_to_keep(study, table, advice.strategy),
+        more_labels=more_labels(study, advice.strategy) if advice.strategy else None,
         mixed_up=mixed_up(study, advice.strategy, n), left_out=tuple(task.left_out()), folder=as_typed(study.out))
 
 def as_typed(folder)->str:

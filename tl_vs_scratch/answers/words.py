@@ -8,13 +8,14 @@ __all__ = ['PHRASES', 'ALL_WRONG', 'LOOK_AT_LABELS', 'COSTS', 'labels_words', 'a
            'few_seeds_words', 'exact_amount', 'shortfall_words', 'within_words', 'for_now_words', 'not_begun_words',
            'dropped_words', 'few_words', 'so_far_words', 'still_learns', 'reason', 'reason_words', 'next_words',
            'verdict_words', 'prove_nothing', 'pair_words', 'lead', 'few_seeds_lead', 'finding_words', 'compared_words',
-           'crossing_words', 'rival_words', 'forecast_words', 'chance_words', 'time_words', 'caution', 'caution_words',
-           'sense_words', 'verdict_sentence', 'ahead_words', 'evidence_words', 'answer', 'why_words', 'overview',
-           'splits', 'score_words', 'settings_words', 'once', 'versions_words', 'devices', 'circumstances', 'facts',
-           'certainty_limits', 'training_limits', 'pretraining_limit', 'limits', 'mistakes', 'taken_for', 'one_right',
-           'right_of', 'Cost', 'gap_axis', 'points_of', 'curve_alt', 'cost_alt', 'gap_alt', 'strategies_caption',
-           'scale_words', 'curves_caption', 'gap_caption', 'gap_lesson', 'captions', 'score_captions',
-           'medium_captions', 'disagreement_count', 'probe_title', 'worth_labels', 'probe_sentence', 'fewer_words']
+           'crossing_words', 'expected_words', 'rival_words', 'forecast_words', 'chance_words', 'time_words', 'caution',
+           'caution_words', 'sense_words', 'verdict_sentence', 'ahead_words', 'evidence_words', 'answer', 'why_words',
+           'overview', 'splits', 'score_words', 'settings_words', 'once', 'versions_words', 'devices', 'circumstances',
+           'facts', 'certainty_limits', 'training_limits', 'pretraining_limit', 'limits', 'mistakes', 'taken_for',
+           'one_right', 'right_of', 'Cost', 'gap_axis', 'points_of', 'curve_alt', 'cost_alt', 'gap_alt',
+           'strategies_caption', 'scale_words', 'curves_caption', 'gap_caption', 'gap_lesson', 'captions',
+           'score_captions', 'medium_captions', 'disagreement_count', 'probe_title', 'worth_labels', 'probe_sentence',
+           'fewer_words']
 
 # %% ../../nbs/answers/04_words.ipynb #collections-counter-dataclas
 from collections import Counter
@@ -274,11 +275,18 @@ def crossing_words(
     if c['status'] == 'crossed':
         sure = f"95% interval {c['low']:,} to {c['high']:,}"
         return f"Scratch passes the pretrained network at about {labels_words(c['mid'])} ({sure})."
+    if c['status'] == 'expected': return expected_words(c)
     if c['status'] == 'not_within' and c['low']:
         return f"Scratch does not catch up within the sizes measured (up to {labels_words(c['low'])})."
     if c['status'] == 'not_within':
         return f"Scratch is ahead at every size measured (from {labels_words(c['high'])} on)."
     return 'Where scratch would pass the pretrained network can not be told from these sizes and seeds.'
+
+def expected_words(c:dict)->str:
+    "A crossing beyond what was measured"
+    return ('Scratch has not caught up within the sizes measured, but it probably will: of the curves that go with '
+            f"these scores {c['chance']:.0%} cross within twice the labels, at about {labels_words(c['mid'])} "
+            f"(hardly below {c['low']:,}).")
 
 # %% ../../nbs/answers/04_words.ipynb #first-look-words-finding-str
 def rival_words(finding, score, medium)->str:
