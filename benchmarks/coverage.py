@@ -19,6 +19,7 @@ from scipy.special import ndtri
 from benchmarks.machine import finish
 from tl_vs_scratch.answers.advice import recommend
 from tl_vs_scratch.answers.curves import crossover, difference, paired_table, size_correlation
+from tl_vs_scratch.answers.extrapolation import extrapolate
 from tl_vs_scratch.answers.intervals import prior_of, score_interval, spread_of
 from tl_vs_scratch.tasks.scores import SCORES
 
@@ -157,6 +158,56 @@ def crossings(rng, studies, kind, examples):
                 ratio_of_ends=float(np.median(ratios)) if ratios else None)
 
 
+# ---- beyond what was measured ----
+
+MEASURED = (50, 100, 200), (50, 100, 200, 400, 800)
+
+
+def late(rng):
+    "A curve as from scratch: low for long, then up, then flat"
+    top, chance, half, power = rng.uniform(.75, .99), rng.uniform(.1, .25), np.exp(rng.uniform(np.log(50), np.log(400))), rng.uniform(.8, 2)
+    return lambda n: chance + (top - chance)/(1 + (half/n)**power)
+
+
+def early(rng):
+    "A curve as of pretrained weights: a power law"
+    top, missing, power = rng.uniform(.8, .97), rng.uniform(.1, .3), rng.uniform(.3, 1)
+    return lambda n: top - missing*(n/30)**-power
+
+
+def straight(rng):
+    "A curve that goes on rising"
+    start, slope = rng.uniform(.3, .6), rng.uniform(.02, .1)
+    return lambda n: start + slope*np.log(n/30)
+
+
+def bumpy(rng):
+    "A power law that is not monotone"
+    smooth, height, at = early(rng), rng.uniform(.01, .025), rng.uniform(0, 2*np.pi)
+    return lambda n: smooth(n) + height*np.sin(2*np.log(n) + at)
+
+
+LAWS = dict(late=late, early=early, straight=straight, bumpy=bumpy)
+
+
+def continued(rng, studies, kind, examples, measured):
+    "How often the interval of the score at twice the labels holds the truth, and that of what a half more would bring, with their widths in points"
+    held, widths, gains, gain_widths = [], [], [], []
+    for _ in range(studies):
+        law, sizes = LAWS[kind](rng), (np.array(measured)*rng.uniform(.5, 2)).astype(int)
+        def truth(n): return float(np.clip(law(n), .02, .985))
+        easy, own, points = SHARED*rng.normal(size=examples), OWN*rng.normal(size=(1, 1, examples)), rng.uniform(1.2, 4)
+        tables = {int(n): answers(rng, [truth(n)], [points], examples, easy=easy, own=own) for n in sizes}
+        found, most = extrapolate(made_study(tables), 's0'), int(sizes[-1])
+        at, more = found.at(2*most), found.more(most//2)
+        held.append(at['low'] <= truth(2*most) <= at['high'])
+        gains.append(more['low'] <= truth(most + most//2) - truth(most) <= more['high'])
+        widths.append(at['high'] - at['low'])
+        gain_widths.append(more['high'] - more['low'])
+    return dict(kind=kind, examples=examples, sizes=len(measured), held=np.mean(held), width_points=100*np.median(widths),
+                gain_held=np.mean(gains), gain_width_points=100*np.median(gain_widths))
+
+
 # ---- all of it ----
 
 def measured(studies, seed=0):
@@ -169,7 +220,8 @@ def measured(studies, seed=0):
         equal_strategies=[false_alarms(rng, studies, arms, examples) for arms in ARMS for examples in EXAMPLES],
         entered_twice=[entered_twice(rng, studies, arms, examples) for arms in ARMS for examples in EXAMPLES],
         advice=[advice_loss(rng, 2*studies, arms, examples) for arms in (4, 6) for examples in EXAMPLES],
-        crossover=[crossings(rng, studies, kind, examples) for kind in CROSSINGS for examples in (200, 1000)])
+        crossover=[crossings(rng, studies, kind, examples) for kind in CROSSINGS for examples in (200, 1000)],
+        extrapolation=[continued(rng, studies, kind, examples, measured) for kind in LAWS for examples in (200, 1000) for measured in MEASURED])
 
 
 def main():

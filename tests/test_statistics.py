@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from benchmarks import coverage as world
+from tl_vs_scratch.answers import extrapolation
 from tl_vs_scratch.answers.advice import recommend, verdict
 from tl_vs_scratch.answers.curves import crossover, difference, label_efficiency, paired_table
 from tl_vs_scratch.answers.intervals import Prior, paired_difference, score_interval
@@ -219,6 +220,21 @@ def test_a_pair_that_lacks_seeds_does_not_turn_the_advice(): assert advised_with
 def test_a_pair_that_lacks_seeds_hides_nobody_who_is_ahead():
     found = [f.strategies for f in advised_with_a_pair_that_lacks_seeds().reasons if f.kind == 'ahead']
     assert found == [('s2', 's0'), ('s2', 's1')]
+
+
+# ---- beyond what was measured ----
+
+@pytest.mark.parametrize('kind', world.LAWS)
+def test_a_continued_curve_holds_the_truth(kind):
+    found = world.continued(rng(), 40, kind, 200, (50, 100, 200))
+    assert found['held'] >= at_least(.93, 40) and found['gain_held'] >= at_least(.93, 40), found
+    assert found['width_points'] < 40 and found['gain_width_points'] < 25 # not by saying nothing
+
+
+def test_without_drift_it_would_not(monkeypatch):
+    monkeypatch.setattr(extrapolation, 'DRIFT', 0.)
+    monkeypatch.setattr(extrapolation, 'LEAST_DRIFT', 0.)
+    assert world.continued(rng(), 60, 'bumpy', 1000, (50, 100, 200, 400, 800))['gain_held'] < .9
 
 
 # ---- the benchmark ----

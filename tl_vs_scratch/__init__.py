@@ -44,6 +44,7 @@ _names = {
     'answers.verdicts': 'verdicts',
     'answers.summary': 'summarise',
     'answers.plots': 'plot_learning_curves plot_cost_accuracy plot_overfitting_gap plot_lrs show_predictions',
+    'answers.timelines': 'plot_timeline',
     'answers.explorers': 'lr_explorer',
     'answers.report': 'write_report',
     'answers.probes': 'probe_curve ProbeCurve',

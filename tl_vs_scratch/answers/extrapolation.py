@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['SHAPES', 'MISFIT', 'DRIFT', 'LEAST_DRIFT', 'DRAWS', 'LEAST_SIZES', 'EXPECTED', 'flat', 'power_law', 'fit_weights',
-           'plausible', 'possible_curves', 'crossings', 'Extrapolation', 'middle_and_ends', 'tables_of', 'continued',
-           'extrapolate', 'limits', 'more_labels', 'differences_of', 'expected_crossover']
+           'plausible', 'drifts', 'fitted_draws', 'possible_curves', 'crossings', 'Extrapolation', 'check_near',
+           'label_quantiles', 'middle_and_ends', 'tables_of', 'continued', 'extrapolate', 'limits', 'more_labels',
+           'differences_of', 'expected_crossover']
 
 # %% ../../nbs/answers/02a_extrapolation.ipynb #extrapolation-imports
 from dataclasses import dataclass
@@ -59,6 +60,23 @@ def plausible(
 DRIFT, LEAST_DRIFT = .5, .02 # share of the last step's slope; in the score's unit, for each factor of e in labels
 DRAWS = 2000
 
+def drifts(measured:np.ndarray, sizes:np.ndarray, rng)->np.ndarray: # (DRAWS,)
+    "By how much the truth may leave every shape, for each factor of e in labels"
+    slope = abs(measured[-1] - measured[-2])/np.log(sizes[-1]/sizes[-2])
+    return max(DRIFT*slope, LEAST_DRIFT)*rng.standard_normal(DRAWS)
+
+def fitted_draws(
+    measured:np.ndarray, covariance:np.ndarray, sizes:np.ndarray, # As below, in units of the largest size
+    at:np.ndarray, # Likewise
+    rng
+)->np.ndarray:     # (len(at), DRAWS)
+    "Scores as they might have been measured, each set continued by a shape that is drawn"
+    trust = 1/np.sqrt(np.diag(covariance) + 1e-4) # none is trusted without end
+    scores = rng.multivariate_normal(measured, covariance, DRAWS, method='svd').T
+    fitted = np.stack([fit_weights(shape, sizes, at, trust) @ scores for shape in SHAPES])
+    shapes = rng.choice(len(SHAPES), DRAWS, p=plausible(measured, covariance, sizes, trust))
+    return fitted[shapes, :, np.arange(DRAWS)].T
+
 def possible_curves(
     measured:np.ndarray,   # Mean scores, one per size, more is better
     covariance:np.ndarray, # Of these means; its 95% interval reaches 1.96 deviations
@@ -68,15 +86,8 @@ def possible_curves(
 )->np.ndarray:             # (len(at), DRAWS)
     "Curves that go with what was measured"
     rng, largest = np.random.default_rng(seed), sizes[-1]
-    sizes, at = sizes/largest, at/largest
-    trust = 1/np.sqrt(np.diag(covariance) + 1e-4) # none is trusted without end
-    chances = plausible(measured, covariance, sizes, trust)
-    scores = rng.multivariate_normal(measured, covariance, DRAWS, method='svd').T
-    fitted = np.stack([fit_weights(shape, sizes, at, trust) @ scores for shape in SHAPES])
-    drawn = fitted[rng.choice(len(SHAPES), DRAWS, p=chances), :, np.arange(DRAWS)].T
-    slope = abs(measured[-1] - measured[-2])/np.log(sizes[-1]/sizes[-2])
-    drift = max(DRIFT*slope, LEAST_DRIFT)*rng.standard_normal(DRAWS)
-    return drawn + np.log(at)[:, None]*drift
+    drawn = fitted_draws(measured, covariance, sizes/largest, at/largest, rng)
+    return drawn + np.log(at/largest)[:, None]*drifts(measured, sizes, rng)
 
 # %% ../../nbs/answers/02a_extrapolation.ipynb #extrapolation-object
 def crossings(curves:np.ndarray, labels:np.ndarray, target:float)->np.ndarray: # (draws,); inf where it never does
@@ -105,9 +116,7 @@ class Extrapolation:
 
     def drawn(self, n:float)->np.ndarray: # (draws,)
         "The possible scores with so many labels, more is better"
-        if not self.measured <= n <= 2*self.measured: raise ValueError(
-            f'{n:,} labels are not between the {self.measured:,} that were measured and twice as many: '
-            'nothing worth its name can be said there; measure more sizes')
+        check_near(n, self.measured)
         return line_weights(np.log(self.labels), np.log([n]))[0] @ self.curves
 
     def at(self,
@@ -129,8 +138,18 @@ class Extrapolation:
     )->dict:         # low, mid, high: labels; the largest size where it is reached there, inf beyond twice as many
         "How many labels it takes to reach a score, and the 95% interval"
         first = crossings(self.curves, self.labels, self.score.gains(target))
-        low, mid, high = np.ceil(np.quantile(first, [.025, .5, .975], method='nearest'))
+        low, mid, high = np.ceil(label_quantiles(first))
         return dict(low=low, mid=mid, high=high)
+
+def check_near(n:float, measured:int):
+    "Stop with one sentence outside of what can be said"
+    if not measured <= n <= 2*measured: raise ValueError(
+        f'{n:,} labels are not between the {measured:,} that were measured and twice as many: '
+        'nothing worth its name can be said there; measure more sizes')
+
+def label_quantiles(first:np.ndarray)->np.ndarray: # low, middle, high; inf beyond twice the labels
+    "The median and the 95% interval of numbers of labels, some of which are not known"
+    return np.quantile(first, [.025, .5, .975], method='nearest')
 
 def middle_and_ends(drawn:np.ndarray)->np.ndarray: # low, middle, high
     "The median and the 95% interval of what was drawn"
@@ -211,7 +230,7 @@ def expected_crossover(
     if len(tables) < LEAST_SIZES: return None
     labels, curves = continued(tables)
     first = crossings(curves, labels, 0.)
-    low, mid, high = np.quantile(first, [.025, .5, .975], method='nearest')
+    low, mid, high = label_quantiles(first)
     chance = float(np.isfinite(first).mean())
     if low == labels[0] or chance < EXPECTED: return None # may have crossed already, or may not within twice
     return dict(low=int(low), mid=int(mid), high=None if np.isinf(high) else int(np.ceil(high)), chance=chance)
