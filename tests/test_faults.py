@@ -5,6 +5,8 @@ import os
 import signal
 import sqlite3
 import struct
+import subprocess
+import sys
 import zlib
 from contextlib import closing
 
@@ -17,7 +19,7 @@ from fastai.vision.all import (CategoryBlock, DataBlock, ImageBlock, IndexSplitt
                                resnet18, vision_learner)
 from fastai.vision.all import params as params_of
 from PIL import Image
-from psutil import Process
+from psutil import STATUS_ZOMBIE, NoSuchProcess, Process
 from tl_vs_scratch.fast.memory import keep_freed_memory
 from tl_vs_scratch.studies.workers import train_one
 from tl_vs_scratch.tasks.decoding import picture_digest
@@ -76,6 +78,33 @@ def test_ctrl_c(command, tmp_path):
 def test_kill(command, tmp_path):
     assert stop_in_the_middle(command, tmp_path, signal.SIGKILL).status == -signal.SIGKILL
     check_goes_on(command, tmp_path)
+
+
+PARENT = """
+import os, time
+from tl_vs_scratch.studies.workers import outcomes
+
+def work():
+    print(os.getpid(), flush=True)
+    time.sleep(120)
+
+calls = [work, work]
+list(outcomes(lambda: calls.pop() if calls else None, 2))
+"""
+
+
+def at_work(pid):
+    "Does it run, and is not only waiting to be forgotten?"
+    try: return Process(pid).status() != STATUS_ZOMBIE
+    except NoSuchProcess: return False
+
+
+def test_workers_end_with_a_parent_that_is_killed():
+    parent = subprocess.Popen([sys.executable, '-c', PARENT], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    workers = [int(parent.stdout.readline()) for _ in range(2)]
+    parent.kill()
+    parent.wait()
+    until(lambda: not any(map(at_work, workers)))
 
 
 # --- trials that fail ---

@@ -18,8 +18,8 @@ from tl_vs_scratch.training import trial
 TINY = dict(preset='exhaustive', max_steps=20, size=32, jobs=1, progress=False)
 EVIL, ATTRIBUTE = '<script>alert(1)</script>', '" onerror="alert(2)'
 VOID = {'meta', 'img', 'source', 'br', 'link', 'input', 'hr'}
-ALWAYS = {'answer', 'how', 'limits'}
-RESULTS = {'curves', 'cost', 'gap', 'table', 'samples', 'disagree'}
+ALWAYS = {'answer', 'how', 'again', 'limits'}
+RESULTS = {'curves', 'senses', 'cost', 'gap', 'table', 'classes', 'samples', 'disagree'}
 
 
 class Page(HTMLParser):
@@ -101,9 +101,21 @@ def page(study): return check(study.report())
 
 def test_sections_in_their_order(page):
     ids = [i for i in page.ids if i in ALWAYS | RESULTS | {'failed'}]
-    assert ids == ['answer', 'curves', 'cost', 'gap', 'table', 'samples', 'disagree', 'failed', 'how', 'limits']
+    assert ids == ['answer', 'curves', 'senses', 'cost', 'gap', 'table', 'classes', 'samples', 'disagree', 'failed', 'how',
+                   'again', 'limits']
     links = [a['href'][1:] for a in page.all('a')]
-    assert links == ids
+    assert links[:len(ids)] == ids and all(o.startswith('mix-') for o in links[len(ids):])
+
+
+def test_every_mistake_that_is_linked_is_shown_once(page):
+    links = [a['href'][1:] for a in page.all('a') if a['href'].startswith('#mix-')]
+    assert len(links) == len(set(links)) and sorted(links) == sorted(i for i in page.ids if i.startswith('mix-'))
+
+
+def test_the_code_that_repeats_the_study(study, page):
+    code = page.text[page.text.index('import tl_vs_scratch as tlvs'):page.text.index('model = study.train()')]
+    compile(code, 'report', 'exec')
+    assert f'seeds={study.seeds}' in code and f'sizes={study.sizes}' in code and f'size={study.settings.size}' in code
 
 
 def test_the_answer_is_that_of_the_summary(page, study):
@@ -159,7 +171,7 @@ def test_how_it_was_measured(page, study):
 
 def test_plots_are_svg_that_knows_the_dark(page):
     sources = [a['src'] for a in page.all('img')] + [a['srcset'] for a in page.all('source')]
-    assert len(sources) == len(set(sources)) == 5 and all(o.startswith('data:image/svg+xml;base64,') for o in sources)
+    assert len(sources) == len(set(sources)) == 9 and all(o.startswith('data:image/svg+xml;base64,') for o in sources)
 
 
 def test_another_score(study, tmp_path):
@@ -188,7 +200,8 @@ def test_one_size(task, study, tmp_path):
 
 def test_one_strategy(task, study, tmp_path):
     page = check(compare(task, study.out, strategies=['linear_probe']).report(tmp_path/'one.html'))
-    assert RESULTS <= set(page.ids) and 'run at least 3 seeds (linear_probe)' in page.text and 'Which differences are real' not in page.text
+    assert RESULTS - {'senses'} <= set(page.ids) and 'senses' not in page.ids
+    assert 'run at least 3 seeds (linear_probe)' in page.text and 'Which differences are real' not in page.text
     assert 'Wrong with every strategy' in page.text and '1 strategy,' in page.text
 
 

@@ -1753,6 +1753,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                'tl_vs_scratch/studies/workers.py'),
                                                'tl_vs_scratch.studies.workers.check_jobs': ( 'studies/workers.html#check_jobs',
                                                                                              'tl_vs_scratch/studies/workers.py'),
+                                               'tl_vs_scratch.studies.workers.end_without_parent': ( 'studies/workers.html#end_without_parent',
+                                                                                                     'tl_vs_scratch/studies/workers.py'),
                                                'tl_vs_scratch.studies.workers.failed_trial': ( 'studies/workers.html#failed_trial',
                                                                                                'tl_vs_scratch/studies/workers.py'),
                                                'tl_vs_scratch.studies.workers.has_gpu': ( 'studies/workers.html#has_gpu',

@@ -68,7 +68,7 @@ def passed_over(summary, first:str)->str:
     "Why the one with the best score is not what to take"
     near_enough = any(reason.kind == 'within' for reason in summary.advice.reasons)
     if near_enough: return '; nothing that is about as good is cheaper'
-    return f' ({spoken(first)} stands higher, but too little of it was trained to count)'
+    return f'; {spoken(first)} stands higher, but too little of it was trained to count'
 
 def failed_lines(summary)->list[str]:
     "How many trainings failed, where some did"
