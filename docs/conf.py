@@ -16,6 +16,7 @@ html_title = project
 extensions = ['myst_nb', 'sphinx.ext.viewcode', 'sphinx_copybutton']
 myst_enable_extensions = ['colon_fence']
 myst_heading_anchors = 3
+nb_render_markdown_format = 'myst' # so that a table in an output is one
 nb_execution_mode = 'off'
 nb_output_stderr = 'remove'
 nb_ipywidgets_js = {'embed.js': {}} # html-manager's, kept in _static: no request leaves the site

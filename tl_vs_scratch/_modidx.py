@@ -1611,6 +1611,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                       'tl_vs_scratch/studies/race.py'),
                                             'tl_vs_scratch.studies.race.of_one': ( 'studies/race.html#of_one',
                                                                                    'tl_vs_scratch/studies/race.py'),
+                                            'tl_vs_scratch.studies.race.seconds_in': ( 'studies/race.html#seconds_in',
+                                                                                       'tl_vs_scratch/studies/race.py'),
                                             'tl_vs_scratch.studies.race.settled_ones': ( 'studies/race.html#settled_ones',
                                                                                          'tl_vs_scratch/studies/race.py'),
                                             'tl_vs_scratch.studies.race.shortfall': ( 'studies/race.html#shortfall',

@@ -47,7 +47,8 @@ def expectation(study:Results, label:str)->dict:
         'give the study more time, or choose another')
     row = mine.loc[mine.n.idxmax()]
     ends = dict(low=None, high=None) if row.low != row.low else dict(low=float(row.low), high=float(row.high))
-    return dict(strategy=label, n=int(row.n), seeds=int(row.seeds), mean=float(row.score), **ends)
+    stopped = (label, int(row.n)) in study.learning()
+    return dict(strategy=label, n=int(row.n), seeds=int(row.seeds), mean=float(row.score), stopped=stopped, **ends)
 
 def cost_of(training)->dict:
     "What a training cost"

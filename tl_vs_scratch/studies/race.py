@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SEED_SHARE', 'UNDONE_SHARE', 'PAIRED', 'UNSEEN_SHARE', 'SLICE', 'SHORTEST', 'UNSETTLED', 'LEAST_TIME', 'CHEAP',
-           'ENOUGH', 'FOR_THE_BEST', 'Known', 'known_of', 'last_gain', 'known_so_far', 'Standing', 'additive_means',
-           'at_size', 'standings', 'of_one', 'settled_ones', 'begun', 'unseen_one', 'best_of_kind', 'kind_of',
-           'shortfall', 'drawn', 'Race']
+           'ENOUGH', 'FOR_THE_BEST', 'Known', 'known_of', 'last_gain', 'seconds_in', 'known_so_far', 'Standing',
+           'additive_means', 'at_size', 'standings', 'of_one', 'settled_ones', 'begun', 'unseen_one', 'best_of_kind',
+           'kind_of', 'shortfall', 'drawn', 'Race']
 
 # %% ../../nbs/studies/05_race.ipynb #time-dataclasses-replace-mat
 import time
@@ -56,6 +56,10 @@ def last_gain(steps:list, means:list)->float:
     before = np.interp(np.log(steps[-1]/2), np.log(steps), means)
     return max(0., float(means[-1] - before))
 
+def seconds_in(row:dict)->float:
+    "What went into a training; one that went on has the wall seconds of its last slice only"
+    return max(row['seconds'] or 0., row['seconds_wall'] or 0.)
+
 def known_so_far(
     results # A `Study`, or `Results`
 )->dict:    # `Planned` -> `Known`
@@ -65,7 +69,7 @@ def known_so_far(
         planned = Planned(*(trial.row[name] for name in ('strategy', 'n', 'seed', 'settings_digest')))
         targets, path = results.targets('valid', planned.n, planned.seed), paths.get(planned.key, [])
         batches = results.settings.batches(planned.n)
-        found[planned] = known_of(trial, path, targets, results.score, trial.row['seconds_wall'], batches)
+        found[planned] = known_of(trial, path, targets, results.score, seconds_in(trial.row), batches)
     return found
 
 # %% ../../nbs/studies/05_race.ipynb #standing-where-a-strategy-is
