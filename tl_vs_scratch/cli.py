@@ -6,7 +6,7 @@
 __all__ = ['app', 'CacheDir', 'AsJson', 'MISTAKES', 'BODY_HELP', 'PRESET_HELP', 'MARGIN_HELP', 'NEW_HELP', 'Preset', 'option',
            'comma_separated', 'use_cache', 'fail', 'interrupted', 'show_json', 'compare', 'run_and_finish',
            'what_was_done', 'finish', 'print_details', 'print_answer', 'typed_again', 'report', 'train', 'predict',
-           'write_predictions', 'rows_of', 'print_predictions', 'rules', 'tasks', 'cache', 'main']
+           'write_predictions', 'rows_of', 'print_predictions', 'rules', 'doctor', 'tasks', 'cache', 'main']
 
 # %% ../nbs/command/00_cli.ipynb #json-os-sys-enum-enum-pathli
 import json
@@ -269,6 +269,27 @@ def rules(
     else: print(opinion)
 
 # %% ../nbs/command/00_cli.ipynb #app-command-tasks-as-json-as
+@app.command()
+def doctor(
+    data:Annotated[str, typer.Argument(help=DATA_HELP)]='emoji',
+    text:Annotated[str, option('Of a table: the column of texts, or of names of files.  [default: text]')]=None,
+    label:Annotated[str, option('Of a table: the column of classes.  [default: label]')]=None,
+    split:Annotated[str, option('Of a table: the column of train, valid and test.  [default: a test is drawn]')]=None,
+    group:Annotated[str, option('Of a table: the column of what stays together, such as an author.')]=None,
+    cache_dir:CacheDir=None,
+    as_json:AsJson=False,
+):
+    "What is wrong with data: copies on both sides, labels that contradict each other, classes too small to measure"
+    use_cache(cache_dir)
+    try:
+        from tl_vs_scratch.answers.doctor import doctor as look
+        from tl_vs_scratch.answers.shown import read_task
+        found = look(read_task(data, text=text, label=label, split=split, group=group))
+    except KeyboardInterrupt: interrupted('nothing was changed')
+    except MISTAKES as e: fail(e)
+    if as_json: show_json(found.to_json())
+    else: print(found)
+
 @app.command()
 def tasks(as_json:AsJson=False):
     "The tasks that can be named, and what they need"
