@@ -268,7 +268,7 @@ def rules(
     if as_json: show_json(opinion.to_json())
     else: print(opinion)
 
-# %% ../nbs/command/00_cli.ipynb #app-command-tasks-as-json-as
+# %% ../nbs/command/00_cli.ipynb #cli-doctor-command
 @app.command()
 def doctor(
     data:Annotated[str, typer.Argument(help=DATA_HELP)]='emoji',
@@ -284,12 +284,13 @@ def doctor(
     try:
         from tl_vs_scratch.answers.doctor import doctor as look
         from tl_vs_scratch.answers.shown import read_task
-        found = look(read_task(data, text=text, label=label, split=split, group=group))
+        found = look(read_task(data, not as_json, text=text, label=label, split=split, group=group))
     except KeyboardInterrupt: interrupted('nothing was changed')
     except MISTAKES as e: fail(e)
     if as_json: show_json(found.to_json())
     else: print(found)
 
+# %% ../nbs/command/00_cli.ipynb #app-command-tasks-as-json-as
 @app.command()
 def tasks(as_json:AsJson=False):
     "The tasks that can be named, and what they need"
