@@ -6,8 +6,8 @@
 __all__ = ['STEPS', 'LEARNERS', 'FREEZING', 'SHOT_UP', 'NO_BETTER', 'WELL', 'UNMOVED', 'MORE', 'FELL', 'RATES', 'FALLING',
            'UNLEARNT', 'FEW_STEPS', 'FAILURES', 'Patient', 'scaled', 'rate_words', 'frozen_batchnorm',
            'wasted_gradients', 'normalisation', 'loss_words', 'worst', 'rate_too_high', 'rate_too_low', 'step_losses',
-           'still_falls', 'overfits', 'undertrained', 'Checkup', 'ask', 'joined', 'doctor', 'of_task', 'task_of',
-           'of_learner', 'of_network', 'is_learner', 'is_network']
+           'still_falls', 'overfits', 'undertrained', 'Checkup', 'ask', 'joined', 'doctor', 'examined', 'of_task',
+           'task_of', 'of_learner', 'of_network', 'is_learner', 'is_network']
 
 # %% ../../nbs/answers/22_doctor.ipynb #doctor-imports
 from dataclasses import dataclass, replace
@@ -260,6 +260,11 @@ def doctor(
     opt=None        # Of a PyTorch network: its optimiser, where there is one
 )->Checkup:
     "Look for what goes wrong most often; everything stays as it was"
+    from fastai.torch_core import no_random
+    with no_random(): return examined(what, loader, lr, task, groups, loss_func, opt)
+
+def examined(what, loader, lr, task, groups, loss_func, opt)->Checkup:
+    "Whatever it is"
     if is_learner(what): return of_learner(what, lr, task_of(what) if task is None else task, groups)
     if is_network(what):
         if loader is None: raise ValueError('a PyTorch network comes with a loader of its batches: doctor(model, loader)')
