@@ -42,7 +42,7 @@ def small(name, most=300):
 
 def learner(name='emoji'):
     task = small(name)
-    return tlvs.pretrained_learner(task.dls(100, augment=False, bs=16, size=32 if name in TASKS[:2] else None))
+    return tlvs.pretrained_learner(task.dls(100, augment=False, bs=16))
 
 
 def quiet_fit(learn, steps, lr):

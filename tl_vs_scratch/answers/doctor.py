@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['STEPS', 'LEARNERS', 'FREEZING', 'SHOT_UP', 'NO_BETTER', 'WELL', 'UNMOVED', 'MORE', 'FELL', 'RATES', 'FALLING',
-           'UNLEARNT', 'FEW_STEPS', 'FAILURES', 'Patient', 'scaled', 'rate_words', 'frozen_batchnorm',
+           'UNLEARNT', 'FEW_STEPS', 'SETTLED', 'FAILURES', 'Patient', 'scaled', 'rate_words', 'frozen_batchnorm',
            'wasted_gradients', 'normalisation', 'loss_words', 'worst', 'rate_too_high', 'rate_too_low', 'step_losses',
-           'still_falls', 'overfits', 'undertrained', 'Checkup', 'ask', 'joined', 'doctor', 'examined', 'of_task',
+           'still_falls', 'has_settled', 'undertrained', 'Checkup', 'ask', 'joined', 'doctor', 'examined', 'of_task',
            'task_of', 'of_learner', 'of_network', 'is_learner', 'is_network']
 
 # %% ../../nbs/answers/22_doctor.ipynb #doctor-imports
@@ -157,6 +157,7 @@ def rate_too_low(patient:Patient):
 
 # %% ../../nbs/answers/22_doctor.ipynb #doctor-undertrained
 FALLING, UNLEARNT, FEW_STEPS = .05, .25, 8 # fall of the loss in its last quarter; a share of the loss of a guess; steps
+SETTLED = .98 # of the validation loss a quarter before the end
 
 def step_losses(recorder)->np.ndarray:
     "The loss of each step, from the running averages"
@@ -170,12 +171,12 @@ def still_falls(losses:np.ndarray)->bool:
     noise = np.sqrt(before.var(ddof=1)/len(before) + last.var(ddof=1)/len(last))
     return before.mean() - last.mean() > max(2*noise, FALLING*before.mean())
 
-def overfits(recorder)->bool:
-    "Was validation better before the end?"
+def has_settled(recorder)->bool:
+    "Did validation hardly improve any more in the last quarter of the epochs?"
     names = list(recorder.metric_names)[1:]
     if 'valid_loss' not in names: return False
     losses = [float(row[names.index('valid_loss')]) for row in recorder.values]
-    return len(losses) > 1 and losses[-1] > 1.02*min(losses)
+    return len(losses) > 1 and losses[-1] > SETTLED*losses[-1 - max(1, len(losses)//4)]
 
 @looks_for('a training that ended too early', LEARNERS)
 def undertrained(patient:Patient):
@@ -186,7 +187,7 @@ def undertrained(patient:Patient):
     end = losses[-max(1, len(losses)//4):].mean()
     unlearnt = UNLEARNT*np.nan_to_num(patient.chance, nan=losses[0])
     short = len(losses) < FEW_STEPS
-    if end < (2 if short else 1)*unlearnt or overfits(recorder): return None
+    if end < (2 if short else 1)*unlearnt or has_settled(recorder): return None
     if not short and not still_falls(losses): return None
     return Finding(
         'The training ended too early', f'after {counted(len(losses), "step")} the training loss was {end:.2g} '
