@@ -151,7 +151,7 @@ DURING = dict(moving_batchnorm='frozen_batchnorm', not_normalised='normalisation
 LEARNER_FAULTS = dict(
     moving_batchnorm=moving_batchnorm, not_normalised=not_normalised, not_stepped=not_stepped,
     too_high=lambda: (learner(), 1.), too_low=lambda: (learner(), 1e-7), words_too_low=lambda: (learner('emoji_words'), 1e-6),
-    too_short=lambda: (quiet_fit(learner(), 20, 2e-4), None))
+    too_short=lambda: (quiet_fit(learner(), 60, 1e-4), None))
 
 
 @pytest.mark.parametrize('fault', LEARNER_FAULTS)

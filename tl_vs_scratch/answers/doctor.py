@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['STEPS', 'LEARNERS', 'FREEZING', 'SHOT_UP', 'NO_BETTER', 'WELL', 'UNMOVED', 'MORE', 'FELL', 'RATES', 'FALLING',
            'UNLEARNT', 'FEW_STEPS', 'SETTLED', 'FAILURES', 'Patient', 'scaled', 'rate_words', 'frozen_batchnorm',
-           'wasted_gradients', 'normalisation', 'loss_words', 'worst', 'rate_too_high', 'rate_too_low', 'step_losses',
-           'still_falls', 'has_settled', 'undertrained', 'Checkup', 'ask', 'joined', 'doctor', 'examined', 'of_task',
-           'task_of', 'of_learner', 'of_network', 'is_learner', 'is_network']
+           'wasted_gradients', 'better_for', 'normalisation', 'loss_words', 'worst', 'rate_too_high', 'rate_too_low',
+           'step_losses', 'still_falls', 'has_settled', 'undertrained', 'Checkup', 'ask', 'joined', 'doctor',
+           'examined', 'of_task', 'task_of', 'of_learner', 'of_network', 'is_learner', 'is_network']
 
 # %% ../../nbs/answers/22_doctor.ipynb #doctor-imports
 from dataclasses import dataclass, replace
@@ -56,7 +56,8 @@ class Patient:
     @cached_property
     def chance(self)->float:
         "The loss of who guesses; nan where the number of classes is not known"
-        known = getattr(self.learn.dls, 'c', None) or getattr(getattr(self.learn.model, 'head', None), 'out_features', None)
+        head = getattr(self.learn.model, 'head', None)
+        known = getattr(self.learn.dls, 'c', None) or getattr(head, 'out_features', None)
         return float(np.log(known)) if isinstance(known, int) and known > 1 else np.nan
 
 def scaled(rate, times:float):
@@ -99,17 +100,19 @@ def wasted_gradients(patient:Patient):
         'Set requires_grad to False there (requires_grad_(False)), or use freeze_to(learn, ...)', FREEZING)
 
 # %% ../../nbs/answers/22_doctor.ipynb #doctor-normalisation
-@looks_for('a normalisation that does not suit the weights', LEARNERS)
-def normalisation(patient:Patient):
-    "Inputs on another scale than in the training of the weights"
-    from fastai.torch_core import TensorBase, no_random
+def better_for(patient:Patient)->tuple|None:
+    "As `better_normalisation`, tried on a copy; None where the inputs are of another kind"
     from torch import Tensor
     from tl_vs_scratch.networks.inputs import better_normalisation
     from tl_vs_scratch.training.rehearsals import understudy
     x = patient.batches[0][0]
     if not isinstance(x, Tensor) or x.ndim != 4 or not x.is_floating_point(): return None
-    if isinstance(x, TensorBase): x = x.as_subclass(Tensor)
-    with no_random(): better = better_normalisation(understudy(patient.learn, []).model, x)
+    return better_normalisation(understudy(patient.learn, []).model, x.as_subclass(Tensor))
+
+@looks_for('a normalisation that does not suit the weights', LEARNERS)
+def normalisation(patient:Patient):
+    "Inputs on another scale than in the training of the weights"
+    better = better_for(patient)
     if better is None: return None
     name, then, now = better
     return Finding(
@@ -268,7 +271,7 @@ def examined(what, loader, lr, task, groups, loss_func, opt)->Checkup:
     "Whatever it is"
     if is_learner(what): return of_learner(what, lr, task_of(what) if task is None else task, groups)
     if is_network(what):
-        if loader is None: raise ValueError('a PyTorch network comes with a loader of its batches: doctor(model, loader)')
+        if loader is None: raise ValueError('a network comes with a loader of its batches: doctor(model, loader)')
         return of_network(what, loader, lr, task, groups, loss_func, opt)
     return of_task(load_task(what), groups)
 

@@ -52,7 +52,7 @@ class Medium:
         return digest
 
     def near_copies(self, task, some, others)->list[tuple]:
-        "Pairs of positions, (one of `some`, one of `others`), of examples that are nearly the same; none where not known"
+        "Pairs (one of `some`, one of `others`) of positions of examples that are nearly the same"
         return []
 
     def largest(self, task)->tuple[int, float]:

@@ -48,9 +48,13 @@ def near_rows(
     for start in range(0, len(some), 500): # as much as memory has room for
         grey, coloured = apart(some[start:start + 500], others)
         twins = (grey < NEAR[0]) & (coloured < NEAR[1])
-        nearest = np.where(twins, coloured, np.inf).argmin(1)
-        pairs += [(int(start + i), int(nearest[i])) for i in np.flatnonzero(twins.any(1))]
+        pairs += _firsts(twins, coloured, start)
     return pairs
+
+def _firsts(twins, distance, start:int)->list[tuple]:
+    "The nearest twin in each row that has one; the rows begin at `start`"
+    nearest = np.where(twins, distance, np.inf).argmin(1)
+    return [(int(start + i), int(nearest[i])) for i in np.flatnonzero(twins.any(1))]
 
 # %% ../../nbs/tasks/03a_sketches.ipynb #sketches-text
 SHARED, LETTERS, READ = .9, 4, 10_000 # share of shingles of a twin, letters of a shingle, characters read of a text
@@ -80,7 +84,5 @@ def _nearest_sets(a, b, a_sizes, b_sizes, least):
         common = (a[start:start + 500] @ b.T).toarray()
         united = a_sizes[start:start + 500, None] + b_sizes - common
         shares = common/np.maximum(united, 1)
-        nearest = shares.argmax(1)
-        found = np.flatnonzero(shares.max(1) >= least)
-        pairs += [(int(start + i), int(nearest[i])) for i in found]
+        pairs += _firsts(shares >= least, -shares, start)
     return pairs
