@@ -16,7 +16,7 @@ from html import escape
 
 import numpy as np
 
-from .symptoms import DATA, Data, Finding, looks_for
+from .symptoms import DATA, Data, Symptom, looks_for
 from ..basics.choices import counted
 from ..tasks.sources import load_task
 from ..tasks.task import Task
@@ -82,7 +82,7 @@ def frozen_batchnorm(patient:Patient):
     if not moved: return None
     worst = max(moved, key=moved.get)
     steps = counted(len(patient.still.losses), 'step')
-    return Finding(
+    return Symptom(
         'Frozen BatchNorm moves', f'in {steps} the averages of {counted(len(moved), "BatchNorm layer")} in frozen '
         f'parts moved, most in {worst}, by {moved[worst]:.2g} standard deviations',
         'Freeze with freeze_to(learn, ...), or put these layers into evaluation mode (eval()) in each step', FREEZING)
@@ -94,7 +94,7 @@ def wasted_gradients(patient:Patient):
     names = wasted(patient.still)
     if not names: return None
     more = ', ...' if len(names) > 3 else ''
-    return Finding(
+    return Symptom(
         'What is frozen still costs gradients', f'{counted(len(names), "tensor")} of weights got a gradient, but they '
         f'are frozen or no optimiser changes them: {", ".join(names[:3])}{more}',
         'Set requires_grad to False there (requires_grad_(False)), or use freeze_to(learn, ...)', FREEZING)
@@ -115,7 +115,7 @@ def normalisation(patient:Patient):
     better = better_for(patient)
     if better is None: return None
     name, then, now = better
-    return Finding(
+    return Symptom(
         'The normalisation does not suit the weights', f'what the first layers get is {now:.2g} nats from what their '
         f'BatchNorm remembers; with {name} it would be {then:.2g}',
         f'Give the network {name}', 'networks/02c_inputs.ipynb')
@@ -146,7 +146,7 @@ def rate_too_high(patient:Patient):
     if not shot_up and not no_better: return None
     tenth = patient.played(.1)
     if not (shot_up and not worst(tenth) > worst(usual)/2 or no_better and tenth.last < WELL*usual.last): return None
-    return Finding('The learning rate is too high', loss_words(patient, .1, tenth), 'Try a tenth of it', RATES)
+    return Symptom('The learning rate is too high', loss_words(patient, .1, tenth), 'Try a tenth of it', RATES)
 
 @looks_for('a learning rate that is too low', LEARNERS)
 def rate_too_low(patient:Patient):
@@ -156,7 +156,7 @@ def rate_too_low(patient:Patient):
     if knows or not UNMOVED*before < after < before/NO_BETTER: return None
     more = patient.played(MORE)
     if not more.last < FELL*before: return None
-    return Finding('The learning rate is too low', loss_words(patient, MORE, more), 'Try ten times as much', RATES)
+    return Symptom('The learning rate is too low', loss_words(patient, MORE, more), 'Try ten times as much', RATES)
 
 # %% ../../nbs/answers/22_doctor.ipynb #doctor-undertrained
 FALLING, UNLEARNT, FEW_STEPS = .05, .25, 8 # fall of the loss in its last quarter; a share of the loss of a guess; steps
@@ -192,7 +192,7 @@ def undertrained(patient:Patient):
     short = len(losses) < FEW_STEPS
     if end < (2 if short else 1)*unlearnt or has_settled(recorder): return None
     if not short and not still_falls(losses): return None
-    return Finding(
+    return Symptom(
         'The training ended too early', f'after {counted(len(losses), "step")} the training loss was {end:.2g} '
         + ('' if short else 'and still falling ') + f'({losses[0]:.2g} at the first step)',
         'Train longer; compare() and CostMeter tell what that costs', 'training/08_anytime.ipynb')
@@ -202,7 +202,7 @@ def undertrained(patient:Patient):
 class Checkup:
     "What was found, and what was looked for"
     name:str          # Of what was looked at
-    findings:tuple    # Of `Finding`
+    findings:tuple    # Of `Symptom`
     looked_for:tuple  # In words
     left_out:tuple=() # What could not be looked for, and why
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DATA', 'FOLDS', 'STRENGTH', 'PROBED', 'LEAK', 'MEASURE_AGAIN', 'NOTICED', 'COMPARED', 'LABELS', 'SURE', 'CHANCE',
-           'FEWEST', 'MEASURABLE', 'Finding', 'Detector', 'looks_for', 'folds_of', 'out_of_fold', 'Data', 'part_of',
+           'FEWEST', 'MEASURABLE', 'Symptom', 'Detector', 'looks_for', 'folds_of', 'out_of_fold', 'Data', 'part_of',
            'copies', 'at_most', 'twins_of', 'near_copies', 'shared_groups', 'contradicted', 'more_than_expected',
            'doubtful_labels', 'small_class']
 
@@ -21,7 +21,7 @@ from ..tasks.task import Task
 
 # %% ../../nbs/answers/21_symptoms.ipynb #symptoms-finding
 @dataclass(frozen=True)
-class Finding:
+class Symptom:
     "Something that is wrong"
     what:str        # In one line
     evidence:str    # What was seen, with numbers
@@ -34,7 +34,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Detector:
-    "A function that gives a `Finding` or None, and what it looks for"
+    "A function that gives a `Symptom` or None, and what it looks for"
     looks_for:str
     find:Callable
 
@@ -131,9 +131,9 @@ def copies(data:Data):
     gone = data.left_out(f'copy of a test {task.medium.one}')
     if not found and not gone: return None
     what = f'The labelled {data.many} hold copies of test {data.many}'
-    if not found: return Finding(what, f'{counted(gone, "copy", "copies")}, left out of this task', MEASURE_AGAIN, LEAK)
+    if not found: return Symptom(what, f'{counted(gone, "copy", "copies")}, left out of this task', MEASURE_AGAIN, LEAK)
     share = f'{len(found)} of {len(task.test_idxs)} test {data.many} have one, such as {data.some(found)}'
-    return Finding(what, share, 'Leave one of each pair out; load_task does', LEAK)
+    return Symptom(what, share, 'Leave one of each pair out; load_task does', LEAK)
 
 MEASURE_AGAIN = 'Here nothing; but measure again what was measured with them, for it came out too high'
 
@@ -158,7 +158,7 @@ def near_copies(data:Data):
     pairs = twins_of(data, tested)
     if len(pairs) < max(1, NOTICED*len(tested)): return None
     i, j = pairs[0]
-    return Finding(
+    return Symptom(
         f'Test {data.many} are nearly the same as labelled ones',
         f'{len(pairs)} of {len(tested)}, such as {data.names[i]} and {data.names[j]}',
         'Look at the pairs; where they come from one original, give them one group (group=...)', LEAK)
@@ -175,9 +175,9 @@ def shared_groups(data:Data):
     known = set(groups[task.labelled_idxs].tolist())
     found = [i for i in task.test_idxs if groups[i] in known]
     if not found and not gone: return None
-    if not found: return Finding(what, f'{gone} labelled {data.many} do, left out of this task', MEASURE_AGAIN, LEAK)
+    if not found: return Symptom(what, f'{gone} labelled {data.many} do, left out of this task', MEASURE_AGAIN, LEAK)
     shared = {groups[i] for i in found}
-    return Finding(
+    return Symptom(
         what, f"{len(found)} of {len(task.test_idxs)} test {data.many} are of {counted(len(shared), 'group')} that "
         f'training examples are of, such as {sorted(map(str, shared))[0]}',
         'Name the groups when the task is made (group=...); then each stays on one side', LEAK)
@@ -194,7 +194,7 @@ def contradicted(data:Data):
     gone = data.left_out(f'same {task.medium.one} under another label')
     if not found and not gone: return None
     seen = f'{len(found)} {data.many}, such as {data.some(found)}' if found else f'{gone}, left out of this task'
-    return Finding(f'Copies of the same {task.medium.one} have different labels', seen,
+    return Symptom(f'Copies of the same {task.medium.one} have different labels', seen,
                    'Decide which label is right, and what makes people disagree', LABELS)
 
 # %% ../../nbs/answers/21_symptoms.ipynb #symptoms-doubtful
@@ -217,7 +217,7 @@ def doubtful_labels(data:Data):
     worst = np.argsort(-np.where(against, sure, 0))[:3]
     such = listed([f"{data.names[data.probed[i]]} ('{data.task.classes[labels[i]]}', it says "
                    f"'{data.task.classes[answers[i]]}')" for i in worst])
-    return Finding(
+    return Symptom(
         'Labels are doubtful', f'of {confident.sum()} {data.many} that a probe is sure of it contradicts '
         f'{against.sum()}; about {expected:.0f} would be its own mistakes; such as {such}',
         'Look at these, and correct what is wrong', LABELS)
@@ -232,7 +232,7 @@ def small_class(data:Data):
     counts = np.bincount(task.labels[task.test_idxs], minlength=task.n_classes)
     small = [f"'{name}' ({count})" for name, count in zip(task.classes, counts) if count < MEASURABLE]
     if not small: return None
-    return Finding(
+    return Symptom(
         'Classes are too small to measure', f'fewer than {MEASURABLE} test {data.many}: {listed(small)}; '
         'one right or wrong more moves their share of right ones by more than ten points',
         'Collect more of them, join classes, or trust no score of these alone', 'answers/15_measures.ipynb')
