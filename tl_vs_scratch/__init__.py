@@ -50,6 +50,7 @@ _names = {
     'answers.probes': 'probe_curve ProbeCurve',
     'answers.ranking': 'rank_bodies Ranking',
     'answers.rules': 'rules prior',
+    'answers.doctor': 'doctor',
     'answers.bills': 'bills bill_table energy_meter pretraining_bill',
     'answers.fronts': 'cost_front plot_cost_front',
     'answers.shown': 'compare Study Results StoredStudy',

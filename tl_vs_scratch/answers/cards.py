@@ -50,7 +50,8 @@ def expected_words(medium, expected:dict, score:Score)->str:
     if expected['low'] is None:
         return f"{said} in {counted(expected['seeds'], 'training')}, too few for an interval{stopped}."
     ends = f"{score.say(expected['low'])} to {score.say(expected['high'])}"
-    return f"{said} (95% interval {ends}, over {counted(expected['seeds'], 'training')} and the test {medium.many}){stopped}."
+    over = f"over {counted(expected['seeds'], 'training')} and the test {medium.many}"
+    return f'{said} (95% interval {ends}, {over}){stopped}.'
 
 def own_words(medium, found:dict, labels:int, score:Score)->str:
     "What this one network reached"

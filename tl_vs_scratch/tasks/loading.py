@@ -103,4 +103,6 @@ def data_loaders(
         splitter=IndexSplitter(range(len(train), len(names))),
         item_tfms=medium.item_transforms(size),
         batch_tfms=medium.batch_transforms() if augment else [])
-    return block.dataloaders(names, bs=min(bs, len(train)), val_bs=max(bs, 64), num_workers=num_workers)
+    loaders = block.dataloaders(names, bs=min(bs, len(train)), val_bs=max(bs, 64), num_workers=num_workers)
+    loaders.task = task # for who is given the loaders alone
+    return loaders

@@ -51,6 +51,10 @@ class Medium:
         "What the digests of two examples have in common where one is a copy of the other"
         return digest
 
+    def near_copies(self, task, some, others)->list[tuple]:
+        "Pairs (one of `some`, one of `others`) of positions of examples that are nearly the same"
+        return []
+
     def largest(self, task)->tuple[int, float]:
         "Where an example is that is as large as any when a network sees it; what share of it an average one has"
         return 0, 1.

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from .decoding import fit_square, open_picture, picture_digest
+from .decoding import fit_square, kept_square, open_picture, picture_digest
 from .media import Medium
+from .sketches import near_rows, picture_sketch
 
 # %% ../../nbs/tasks/04_pictures.ipynb #thumbnails-class
 PLAIN = 16 # pixels a side of what a plain model sees
@@ -61,6 +62,16 @@ class Pictures(Medium):
     def identity(self): return self.mode
 
     def digest(self, source): return picture_digest(source, self.mode, self.size)
+
+    def near_copies(self, task, some, others):
+        "By sketches of the squares; cropped copies are not found"
+        sides = [np.array([self.sketch(task, i) for i in idxs]) for idxs in (some, others)]
+        return [(int(some[i]), int(others[j])) for i, j in near_rows(*sides)]
+
+    def sketch(self, task, i:int)->np.ndarray:
+        "Of one example; of the square that is kept, if one is"
+        square = kept_square(task.digests[i], self.size)
+        return picture_sketch(square or open_picture(task.sources[i], self.mode))
 
     def work(self, size): return (size/64)**2
 

@@ -16,6 +16,7 @@ import numpy as np
 from ..basics.session import session
 from .media import Medium
 from .pieces import LONGEST, MOST, piece_ids, read_text
+from .sketches import near_texts
 
 # %% ../../nbs/tasks/04b_texts.ipynb #short-hash-text-str-str-retu
 def short_hash(text:str)->str: return hashlib.sha256(text.encode(errors='replace')).hexdigest()[:32]
@@ -75,6 +76,11 @@ class Texts(Medium):
     def work(self, size): return size/24
     def alike(self, digest): return digest[:32]
     def blank(self, folder, size): return 'nothing'
+
+    def near_copies(self, task, some, others):
+        "By the shingles that they share"
+        sides = [[read_text(task.sources[i]) for i in idxs] for idxs in (some, others)]
+        return [(int(some[i]), int(others[j])) for i, j in near_texts(*sides)]
 
     def digest(self, source):
         try: return text_digest(read_text(source))
