@@ -103,6 +103,12 @@ def _arguments(node):
 PROPERTIES = (property, cached_property)
 
 
+def _options(obj):
+    "The options of a command, as typer is told of them: name -> (type, what it is)"
+    told = {k: v for k, v in getattr(obj, '__annotations__', {}).items() if hasattr(v, '__metadata__')}
+    return {k: (getattr(v.__origin__, '__name__', str(v.__origin__)), v.__metadata__[0].help or '') for k, v in told.items()}
+
+
 def _function(obj):
     "What a property or a class method wraps; anything else as it is"
     return next((getattr(obj, o) for o in ('fget', 'func', '__func__') if hasattr(obj, o)), obj)
@@ -118,7 +124,7 @@ def entry(module, name, apart=(), depth=0):
     obj = import_module(module)
     for part in name.split('.'): owner, obj = obj, inspect.getattr_static(obj, part)
     node = _parse(obj)
-    args = _arguments(node)
+    args = {k: (_options(obj).get(k, (kind,))[0], default) for k, (kind, default) in _arguments(node).items()}
     kind = 'class' if inspect.isclass(obj) else 'function'
     if inspect.isclass(owner): kind = 'property' if isinstance(obj, PROPERTIES) else 'method'
     table = _table(obj, node, args)
@@ -136,7 +142,9 @@ def entry(module, name, apart=(), depth=0):
 def _table(obj, node, args):
     "The rows of Markdown that hold the docments of `obj`; none where nothing is said, and then the signature has the types"
     said = {} if isinstance(obj, PROPERTIES) else docments(_function(obj), full=True)
+    options = _options(obj)
     def words(name):
+        if name in options: return options[name][1]
         text = (said.get(name) or {}).get('docment')
         return text if isinstance(text, str) else ''
     about = {k: words(k.lstrip('*')) for k in args if k != '*'}

@@ -1,6 +1,9 @@
 "One-cycle trainings give what they gave before trainings had checkpoints: trials of the code before (`data/before.json`), again"
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,23 +16,40 @@ BEFORE = json.loads((Path(__file__).parent/'data/before.json').read_text())['tri
 SETTINGS = Settings(bs=16, precision='float32')
 
 
-@pytest.fixture(scope='module')
-def tasks(): return dict(emoji=tlvs.emoji(), digits=tlvs.digits())
+SEEN = 'status start body steps trainable_params flops test_score valid_score train_score overfitting_gap'.split()
 
 
-@pytest.mark.parametrize('before', BEFORE, ids=lambda o: f"{o['task']}-{o['strategy']}")
-def test_trial_is_as_it_was(before, tasks):
-    """What is counted is equal. Losses agree to 2%, scores to a few examples: on the machine that made the table they are equal
-    to the last bit, on another processor sums are rounded in another order, and training makes more of it with each step."""
+def trained_again(before, tasks):
+    "What the code of today makes of one of the trials"
     task, n, seed = tasks[before['task']], before['n'], before['seed']
     phases = tuple(Phase(**phase, schedule=OneCycle()) for phase in before['phases'])
     strategy = Strategy(before['strategy'], before['start'], phases)
     trial = train_one(task, parse_strategy(strategy, before['body']), n, seed, SETTINGS, 1)
-    row = trial.row
-    assert row['status'] == 'done', trial.traceback
+    valid = surprise(trial.outputs['valid'], targets_of(task, n, seed)['valid']).mean()
+    return {name: trial.row[name] for name in SEEN} | dict(valid_loss=float(valid), traceback=trial.traceback)
+
+
+def check(before, row):
+    assert row['status'] == 'done', row['traceback']
     for name in ('start', 'body', 'steps', 'trainable_params'): assert row[name] == before[name], name
     assert row['flops'] == before['flops'] if row['start'] == 'random' else row['flops'] > before['flops'] # validation is paid for now
-    valid = surprise(trial.outputs['valid'], targets_of(task, n, seed)['valid']).mean()
-    assert valid == pytest.approx(before['valid_loss'], rel=.02)
+    assert row['valid_loss'] == pytest.approx(before['valid_loss'], rel=.02)
     for part in ('test', 'valid', 'train'): assert row[f'{part}_score'] == pytest.approx(before[f'{part}_accuracy'], abs=.04)
     assert row['overfitting_gap'] == pytest.approx(row['train_score'] - row['test_score'])
+
+
+def test_trials_are_as_they_were():
+    """What is counted is equal. Losses agree to 2%, scores to a few examples. The table was made with 256-bit vectors; with wider ones sums
+    are rounded in another order, and a training from scratch makes of that whatever it likes (digits: a loss of 3.3 in place of 2.7). So
+    the trials are trained in a process of their own, with the vectors of then."""
+    narrow = dict(ONEDNN_MAX_CPU_ISA='AVX2', ATEN_CPU_CAPABILITY='avx2')
+    done = subprocess.run([sys.executable, __file__], env=os.environ | narrow, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout.splitlines()[-1])
+    assert len(rows) == len(BEFORE) > 0
+    for before, row in zip(BEFORE, rows): check(before, row)
+
+
+if __name__ == '__main__':
+    built_in = dict(emoji=tlvs.emoji(), digits=tlvs.digits())
+    print(json.dumps([trained_again(before, built_in) for before in BEFORE], default=float))

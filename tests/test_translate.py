@@ -119,6 +119,12 @@ def test_entry_without_docments_has_its_types_in_the_signature():
     assert '(learn: Learner) -> list[str]' in text and '|---|' not in text
 
 
+def test_entry_of_a_command_says_what_its_help_says():
+    text = translate.entry('tl_vs_scratch.cli', 'compare')
+    assert 'Annotated' not in text and '| ``seeds`` | `int = None` | Trainings per strategy and size' in text
+    assert '| ``as_json`` | `bool = False` | Print JSON' in text # from an alias
+
+
 def test_entry_of_a_class():
     text = translate.entry('tl_vs_scratch.studies.study', 'Study')
     assert text.startswith('::::{py:class} Study(task, strategies=') and ':::{py:method} Study.run(jobs=None' in text
