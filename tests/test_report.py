@@ -107,11 +107,6 @@ def test_sections_in_their_order(page):
     assert links[:len(ids)] == ids and all(o.startswith('mix-') for o in links[len(ids):])
 
 
-def test_every_mistake_that_is_linked_is_shown_once(page):
-    links = [a['href'][1:] for a in page.all('a') if a['href'].startswith('#mix-')]
-    assert len(links) == len(set(links)) and sorted(links) == sorted(i for i in page.ids if i.startswith('mix-'))
-
-
 def test_the_code_that_repeats_the_study(study, page):
     code = page.text[page.text.index('import tl_vs_scratch as tlvs'):page.text.index('model = study.train()')]
     compile(code, 'report', 'exec')

@@ -226,8 +226,9 @@ def expected_crossover(
     scratch:str     # Of another
 )->dict|None: # low, mid, high (None: beyond twice) in labels, and chance; None where no crossing is expected
     "Where scratch will probably pass the pretrained network, beyond the largest size (see `crossover` for within)"
+    learning = {label for label, _ in study.learning()} # what was stopped says nothing of who passes whom
     tables = differences_of(study, scratch, pretrained)
-    if len(tables) < LEAST_SIZES: return None
+    if len(tables) < LEAST_SIZES or learning & {pretrained, scratch}: return None
     labels, curves = continued(tables)
     first = crossings(curves, labels, 0.)
     low, mid, high = label_quantiles(first)

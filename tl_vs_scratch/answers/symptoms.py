@@ -89,7 +89,7 @@ class Data:
 
     @cached_property
     def alike(self)->list:
-        "The same for copies"
+        "A key of each example, the same for copies"
         return [self.task.medium.alike(digest) for digest in self.task.digests]
 
     @cached_property
