@@ -24,7 +24,7 @@ from .basics.choices import counted
 from .tasks.media import DATA_HELP, FOLDER_HELP, SIZE_HELP, TABLE_HELP, TAGLINE
 
 # %% ../nbs/command/00_cli.ipynb #app-typer-typer-add-completi
-app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
                   help=TAGLINE)
 
 class Preset(str, Enum):

@@ -66,7 +66,7 @@ def read_task(
 )->Task:
     "The task, with a word for the person who waits"
     if isinstance(data, Task): return data
-    if progress: say(f'reading {data}')
+    if progress: say(f'reading {data}' if isinstance(data, (str, Path)) else f'reading a {type(data).__name__}')
     task = load_task(data, **columns)
     if progress:
         say(repr(task))
@@ -103,7 +103,7 @@ COLUMNS = ('text', 'label', 'split', 'group') # what may be said of a table
 def new_study(
     task='emoji',           # As in `compare`, like the others
     sizes=None, seeds:int|None=None, strategies=None, preset:str='quick', body=None, score=None,
-    out=None, progress:bool=True, weights=None, **settings
+    out=None, progress:bool=True, weights=None, cbs=None, **settings
 )->Study:
     "What `compare` trains, before anything of it is trained"
     check_choice(preset, PRESETS, 'preset')
@@ -115,11 +115,11 @@ def new_study(
     if weights is not None and body is None: body = with_weights(task.medium.usual_body, weights)
     if score is not None: task = task.with_score(score)
     if sizes is None or isinstance(sizes, int): sizes = default_sizes(task, sizes or chosen['sizes'])
-    return Study(task, strategies or chosen['strategies'], sizes, seeds or chosen['seeds'], body, shared, out)
+    return Study(task, strategies or chosen['strategies'], sizes, seeds or chosen['seeds'], body, shared, out, cbs)
 
 # %% ../../nbs/answers/11_shown.ipynb #compare-task-emoji-a-task-or
 def compare(
-    task='emoji',           # A `Task`, or what `load_task` takes
+    task='emoji',           # What `load_task` takes: a name, a folder, a table, a `Task`, a `Dataset`
     sizes=None,             # Numbers of labels, or how many sizes; None takes the preset's
     seeds:int|None=None,    # Trials per strategy and size, at most; None takes the preset's
     strategies=None,        # Names as in `parse_strategy`, or `Strategy`; None takes the preset's
@@ -133,9 +133,10 @@ def compare(
     budget=None,            # How long it may take: '90s', '5m', '1h30m'; None takes the preset's
     margin:float=.01,       # How much worse than the best is as good, in the score's unit
     weights=None,           # A safetensors file with pretrained weights of the body; None: the library's
+    cbs=None,               # fastai callbacks that watch, or a function of (label, n, seed) that makes them
     **settings              # Fields of `Settings`; of a table the columns `text`, `label`, `split`, `group`
 )->Study:
     "From scratch, pretrained, or both? Train what can change the answer (or what of it is missing) and give the study"
     parse_budget(budget) # a mistake shows before anything is read
-    study = new_study(task, sizes, seeds, strategies, preset, body, score, out, progress, weights, **settings)
+    study = new_study(task, sizes, seeds, strategies, preset, body, score, out, progress, weights, cbs, **settings)
     return study.run(jobs, fresh, progress, budget or PRESETS[preset]['budget'], margin)

@@ -21,7 +21,7 @@ from .plan import (FIRST, Planned, about, check_entrants, default_sizes, digest_
 from .race import LEAST_TIME, Race
 from .results import Results, task_about
 from .store import Store
-from .workers import check_jobs, has_gpu, outcomes, train_one
+from .workers import check_jobs, outcomes, threads_for_one, train_one
 from ..tasks.task import Task
 from ..training.recipes import Settings
 
@@ -46,8 +46,11 @@ class Study(Results):
         seeds:int=3,            # Trials per strategy and size
         body=None,              # Of all strategies that do not name their own; None: the usual one for such examples
         settings:Settings=Settings(), # What all trials share
-        out=None                # Folder of the results; None is `runs/<task>`
+        out=None,               # Folder of the results; None is `runs/<task>`
+        cbs=None                # fastai callbacks that watch every training, or a function that makes them of its
+                                # (label, n, seed); where several train at a time, each training gets a copy
     ):
+        self.cbs = cbs
         sizes = sorted(set(sizes or default_sizes(task, 2)))
         for n in sizes: task.check_size(n)
         if int(seeds) < 1: raise ValueError(f'seeds must be at least 1, not {seeds}')
@@ -120,9 +123,8 @@ class Study(Results):
 
     def call(self, planned:Planned, seconds=None):
         "What a worker is asked to do"
-        threads = None if has_gpu() else 1 # the same whatever `jobs`
         return partial(train_one, self.task, self.entrants[planned.label], planned.n, planned.seed, self.settings,
-                       threads, self.unfinished, seconds)
+                       threads_for_one(), self.unfinished, seconds, self.cbs)
 
     def time_guesses(self)->dict: # label -> seconds
         "How long a trial may take, before any is timed"

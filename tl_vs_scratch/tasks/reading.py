@@ -35,7 +35,7 @@ def new_examples(
     text:str='text' # Of a table: its column of texts
 )->list:            # Of what `medium` reads; raises OSError or ValueError with one sentence
     "All examples that are meant"
-    if isinstance(what, np.ndarray) or is_example(what, medium): return [what]
+    if isinstance(what, (np.ndarray, bytes)) or is_example(what, medium): return [what]
     if isinstance(what, (str, os.PathLike)): return in_place(Path(what).expanduser(), medium, text)
     sources = []
     for one in what:
@@ -64,7 +64,7 @@ def in_folder(path:Path, medium:Medium)->list[Path]:
 
 def example_name(source, k:int)->str:
     "What to call the example at a position: its file, or its number; a text by its beginning"
-    name = '' if isinstance(source, np.ndarray) else str(source)
+    name = '' if isinstance(source, (np.ndarray, bytes)) else str(source)
     if not name.strip(): return f'example {k}'
     return shortened(name) if len(name) > SHOWN or '\n' in name else name
 

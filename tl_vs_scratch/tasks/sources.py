@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FASTAI_TASKS', 'MEDIA', 'find_files', 'find_pictures', 'class_folders', 'roots_of', 'nearby', 'endings_in',
-           'sorted_files', 'from_folder', 'from_rows', 'pets', 'flowers', 'from_fastai', 'load_task', 'not_found',
-           'medium_from']
+           'sorted_files', 'from_folder', 'from_rows', 'pets', 'flowers', 'from_fastai', 'load_task',
+           'columns_of_dataset', 'not_found', 'medium_from']
 
 # %% ../../nbs/tasks/08_sources.ipynb #mimetypes-os-pathlib-path-tl
 import os
@@ -14,6 +14,7 @@ from pathlib import Path
 from ..basics.choices import check_choice, counted, meant
 from .builtin import BUILT_IN
 from .frames import READERS, SIDES, from_csv
+from .in_memory import from_dataset, is_dataset
 from .media import Medium
 from .pictures import Pictures
 from .pieces import read_text, usual_size
@@ -156,11 +157,13 @@ def from_fastai(
 
 # %% ../../nbs/tasks/08_sources.ipynb #load-task-data-str-path-task
 def load_task(
-    data:str|Path|Task, # A built-in task's name, a folder, a table's file, the name of a fastai data set, or a task
-    **columns           # Of a table: text, label, split, group
+    data:str|Path|Task, # A built-in task's name, a folder, a table's file, the name of a fastai data set, a task, or a
+                        # `Dataset` of the Hugging Face library
+    **columns           # Of a table: text, label, split, group; of a `Dataset` the first two
 )->Task:
     "The task that `data` names"
     columns = {name: column for name, column in columns.items() if column is not None}
+    if is_dataset(data): return from_dataset(data, **columns_of_dataset(columns))
     is_table = not isinstance(data, Task) and Path(data).suffix.lower() in READERS
     if columns and not is_table: raise ValueError(f"columns ({', '.join(columns)}) are of a table; '{data}' is none")
     if isinstance(data, Task): return data
@@ -170,6 +173,13 @@ def load_task(
     if is_table and path.is_file(): return from_csv(path, **columns)
     if path.exists(): return from_folder(path)
     raise ValueError(not_found(str(data), path))
+
+def columns_of_dataset(columns:dict)->dict:
+    "The columns that may be named of a `Dataset`; raises ValueError for others"
+    others = [name for name in columns if name not in ('text', 'label')]
+    if others: raise ValueError(
+        f"of a Dataset text and label may be named, not {', '.join(others)}; its own parts are the split")
+    return columns
 
 def not_found(data:str, path:Path)->str:
     "One sentence about data that is nowhere"

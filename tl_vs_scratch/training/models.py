@@ -129,6 +129,9 @@ class Model:
         names = [example_name(source, k) for k, source in enumerate(sources)]
         return prediction_table(names, probabilities(outputs, self.about.temperature), self.classes, troubles)
 
+    def __reduce__(self): # for other processes; kept is it by `save`
+        return type(self), (self.net, self.about, self.folder, self.examples), dict(card=self.card)
+
     def __repr__(self):
         about, many = self.about, self.medium.many
         return (f"Model of '{about.task}': {counted(len(self.classes), 'class', 'classes')}, {about.strategy} "

@@ -186,4 +186,5 @@ def model_of(
         size=training.settings.size or task.medium.size, strategy=entrant.label, body=body_digest(entrant.body),
         own_body=own, cut=entrant.strategy.cut, stages=net.stage_names, example=list(example),
         temperature=length.temperature)
-    return Model(net, about, examples=[task.sources[i] for i in task.test_idxs])
+    real = task.test_idxs if task.is_test.any() else task.labelled_idxs
+    return Model(net, about, examples=[task.sources[i] for i in real])
