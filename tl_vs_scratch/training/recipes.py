@@ -43,9 +43,9 @@ class Anytime:
         "The step of the phase at which to look at the validation examples, besides the checkpoints"
         return inf
 
-    def is_over(self, steps, losses)->bool:
-        "From the losses of the validation examples at each look"
-        return is_flat(steps, losses)
+    def is_over(self, looks:list)->bool:
+        "From all that was seen of the validation examples in this part: `Look`s, in order"
+        return is_flat(looks)
 
 # %% ../../nbs/training/00_recipes.ipynb #onecycle-the-rate-rises-to-i
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class UntilPlateau(Anytime):
     words = ', until the validation loss stops falling'
 
     def next_look(self, step): return (step//self.every + 1)*self.every
-    def is_over(self, steps, losses):
-        return len(losses) > 1 and losses[-1].mean() >= losses[-2].mean()
+    def is_over(self, looks):
+        return len(looks) > 1 and looks[-1].losses.mean() >= looks[-2].losses.mean()
 
 @dataclass(frozen=True)
 class ThawOnPlateau(UntilPlateau):
@@ -307,7 +307,7 @@ def parse_strategy(
     return Entrant(f'{name}:{own}' if own else name, strategy, chosen)
 
 # %% ../../nbs/training/00_recipes.ipynb #results-version-goes-up-when
-RESULTS_VERSION = 6 # goes up when the same settings would give other results
+RESULTS_VERSION = 7 # goes up when the same settings would give other results
 
 def settings_digest(
     task:Task,         # The task

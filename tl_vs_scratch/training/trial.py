@@ -29,7 +29,7 @@ from .anytime import (PathAverage, SteadyRate, named, optimiser_tensors, read_st
 from .caching import CachedPrefix
 from .costs import CostMeter
 from .learners import graft_learner, pretrained_learner, scratch_learner
-from .paths import Checkpoint, is_checkpoint, next_checkpoint, settled_losses
+from .paths import HALF, Checkpoint, Look, is_checkpoint, moved, next_checkpoint, settled_losses
 from .precision import computes_in_bfloat16
 from .recipes import (Entrant, Settings, Strategy, Trial, parse_strategy, score_columns,
                                             settings_digest, targets_of)
@@ -210,10 +210,16 @@ class Training:
 
     def look(self):
         "Does the schedule call the part over, by the validation examples?"
-        with self.average.applied(): losses = settled_losses(self.valid_outputs(), self.targets['valid'])
-        self.looks.append((self.part_step, losses))
-        steps, losses = zip(*self.looks)
-        if self.phase.schedule.is_over(steps, losses): self.end_part()
+        with self.average.applied(): outputs = self.valid_outputs()
+        losses = settled_losses(outputs, self.targets['valid'])
+        self.looks.append(Look(self.part_step, losses, self.moved_since_half(outputs)))
+        if self.phase.schedule.is_over(self.looks): self.end_part()
+
+    def moved_since_half(self, outputs:np.ndarray)->float:
+        "How much the answers to the validation examples have changed since half the part's time"
+        begun = self.steps - self.part_step
+        earlier = [at for at in self.path if begun < at.step <= begun + HALF*self.part_step]
+        return moved(earlier[-1].outputs['valid'], outputs) if earlier else 1.
 
     def train(self, steps:int):
         "So many steps of a part that can be interrupted"
@@ -266,7 +272,7 @@ def put_away(
     prefix = training.prefix
     tensors = named('model', training.learn.model.state_dict()) | named('average', training.average.means)
     tensors |= named('optimiser', optimiser_tensors(training.learn.opt))
-    tensors |= named('looks', {str(k): torch.as_tensor(losses) for k, (_, losses) in enumerate(training.looks)})
+    tensors |= named('looks', {str(k): torch.as_tensor(look.losses) for k, look in enumerate(training.looks)})
     if prefix: tensors |= named('prefix', prefix.remembered())
     for k, at in enumerate(training.path):
         tensors |= named(f'path/{k}', {part: torch.as_tensor(o) for part, o in at.outputs.items()})
@@ -275,7 +281,7 @@ def put_away(
 def facts_of(training:Training)->dict:
     "What JSON can hold of it"
     path = [[at.step, at.seconds, at.flops, at.train_loss, at.before] for at in training.path]
-    looks = [step for step, _ in training.looks]
+    looks = [[look.step, look.moved] for look in training.looks]
     return dict(part=training.part, part_step=training.part_step, average=training.average.steps, looks=looks,
                 look_seconds=training.look_seconds, train_loss=training.watch.mean, meter=training.meter.reading(),
                 path=path)
@@ -294,7 +300,7 @@ def take_up(
     training.average.recall(under('average', tensors), facts['average'])
     restore_optimiser(training.learn.opt, under('optimiser', tensors))
     losses = under('looks', tensors)
-    training.looks = [(step, losses[str(k)].numpy()) for k, step in enumerate(facts['looks'])]
+    training.looks = [Look(step, losses[str(k)].numpy(), share) for k, (step, share) in enumerate(facts['looks'])]
     if training.prefix: training.prefix.recall(under('prefix', tensors))
     training.watch.mean, training.look_seconds = facts['train_loss'], facts['look_seconds']
     training.meter.recall(facts['meter'])

@@ -1,0 +1,99 @@
+"""When is a training done? What stopping by the rule costs against going on for long
+
+    python -m benchmarks.length FOLDER [--data FOLDER] [--json FILE] [--only-finished]
+
+FOLDER keeps the paths of trainings that nothing stops before their last step; what is missing of `LONG` is trained there first, which takes hours
+and may be interrupted. --data says where the folder `signs` is; without it, what needs it is left out. Each path is then stopped by the rule in use
+(`paths.is_flat`), and by three flat looks alone, as before; what is lost is the mean test accuracy of the last three checkpoints, about the last
+half of the training, less the accuracy where it was stopped. A loss below 0 means that it went on longer than it had to, or is noise.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from benchmarks.machine import finish
+from tl_vs_scratch.tasks.sources import load_task
+from tl_vs_scratch.training import paths
+from tl_vs_scratch.training.paths import HALF, LOOKS, Look, flat_at, is_flat, last_in_a_row, moved, settled_losses
+from tl_vs_scratch.training.recipes import Anytime, Settings, targets_of
+
+FEW, MORE = dict(digits=60, emoji=60, signs=100), dict(digits=200, emoji=150, signs=400)
+STEPS = dict(fine_tune=1810, scratch=1810, linear_probe=2560, **{'scratch:convnet': 2560})
+LONG = [(task, strategy, n, 0) for sizes in (FEW, MORE) for strategy in STEPS for task, n in sizes.items()
+        if sizes is FEW or strategy in ('linear_probe', 'scratch:convnet')]
+PARTS = 'step', 'before', 'seconds', 'train_loss'
+
+
+def train_long(task, strategy, n, seed, file):
+    "Train to the last step, whatever the path looks like, and keep it"
+    import torch
+    from tl_vs_scratch.fast.switch import faster
+    from tl_vs_scratch.training.trial import run_trial
+    torch.set_num_threads(1)
+    Anytime.is_over = lambda self, looks: False # in this process
+    task = load_task(task)
+    with faster(): path = run_trial(task, strategy, n, seed, settings=Settings(size=32, max_steps=STEPS[strategy])).path
+    scalars = {part: [getattr(at, part) for at in path] for part in PARTS}
+    outputs = {part: np.array([at.outputs[part] for at in path], np.float32) for part in ('valid', 'test')}
+    np.savez_compressed(file, **scalars, **outputs, **{f'{part}_targets': y for part, y in targets_of(task, n, seed).items() if part != 'train'})
+
+
+def looks_of(path)->list:
+    "(position of the checkpoint, `Look`) of the last part of the recipe"
+    begun, found = int(path['before'][-1]), []
+    for k, step in enumerate(path['step'] - begun):
+        earlier = [j for j in range(k) if 0 < path['step'][j] - begun <= HALF*step]
+        share = moved(path['valid'][earlier[-1]], path['valid'][k]) if earlier else 1.
+        if step > 0: found.append((k, Look(int(step), settled_losses(path['valid'][k], path['valid_targets']), share)))
+    return found
+
+
+def three_flat(looks): return last_in_a_row(looks, flat_at) >= LOOKS
+
+
+RULES = dict(now=is_flat, three_flat=three_flat)
+
+
+def stopped_at(looks, rule)->int:
+    "The checkpoint at which a rule ends the training; the last one where it does not"
+    return next((k for i, (k, _) in enumerate(looks) if rule([look for _, look in looks[:i + 1]])), looks[-1][0])
+
+
+def row_of(job, path)->dict:
+    "What each rule makes of a path"
+    accuracy = (path['test'].argmax(-1) == path['test_targets']).mean(1)
+    late, looks = accuracy[-3:].mean(), looks_of(path)
+    row = dict(zip(('task', 'strategy', 'n', 'seed'), job), validates=len(path['valid_targets']), steps=int(path['step'][-1]), late=100*late)
+    for name, rule in RULES.items():
+        k = stopped_at(looks, rule)
+        row |= {f'{name}_steps': int(path['step'][k]), f'{name}_lost': 100*(late - accuracy[k])}
+    return row
+
+
+def overall(rows)->dict:
+    return {name: dict(mean_lost=np.mean([r[f'{name}_lost'] for r in rows]), worst_lost=max(r[f'{name}_lost'] for r in rows),
+                       more_than_two=np.mean([r[f'{name}_lost'] > 2 for r in rows]), median_steps=np.median([r[f'{name}_steps'] for r in rows]))
+            for name in RULES}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('folder', type=Path)
+    parser.add_argument('--data', type=Path)
+    parser.add_argument('--json', type=Path)
+    parser.add_argument('--only-finished', action='store_true', help='train nothing; leave out what is not there')
+    args = parser.parse_args()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    files = {job: args.folder/f'{job[0]}-{job[1].replace(":", "_")}-{job[2]}-{job[3]}.npz' for job in LONG if args.data or job[0] != 'signs'}
+    todo = [] if args.only_finished else [(job, file) for job, file in files.items() if not file.exists()]
+    names = dict(signs=str(args.data and args.data/'signs'))
+    Parallel(-1)(delayed(train_long)(names.get(job[0], job[0]), *job[1:], file) for job, file in todo)
+    rows = [row_of(job, np.load(file)) for job, file in files.items() if file.exists()]
+    finish(args, dict(rule={name: getattr(paths, name) for name in ('LEAST', 'LOOKS', 'PATIENCE', 'SMALL', 'REST', 'STILL')}, overall=overall(rows),
+                      trainings=rows))
+
+
+if __name__ == '__main__': main()
