@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['app', 'CacheDir', 'TextColumn', 'LabelColumn', 'SplitColumn', 'GroupColumn', 'AsJson', 'MISTAKES', 'BODY_HELP',
            'PRESET_HELP', 'MARGIN_HELP', 'NEW_HELP', 'Preset', 'option', 'comma_separated', 'use_cache', 'fail',
-           'interrupted', 'show_json', 'compare', 'run_and_finish', 'what_was_done', 'finish', 'print_details',
-           'print_answer', 'typed_again', 'report', 'train', 'predict', 'write_predictions', 'rows_of',
-           'print_predictions', 'rules', 'doctor', 'tasks', 'cache', 'main']
+           'in_words', 'interrupted', 'show_json', 'compare', 'run_and_finish', 'what_was_done', 'finish',
+           'print_details', 'print_answer', 'typed_again', 'report', 'train', 'predict', 'make_room',
+           'write_predictions', 'rows_of', 'print_predictions', 'rules', 'doctor', 'tasks', 'cache', 'main']
 
 # %% ../nbs/command/00_cli.ipynb #json-os-sys-enum-enum-pathli
 import json
@@ -57,8 +57,16 @@ def use_cache(folder:Path|None):
 
 def fail(error:Exception):
     "One sentence on stderr, and the exit status: 2 for options that make no sense, else 1"
-    print(f'tl-vs-scratch: {error}', file=sys.stderr)
+    print(f'tl-vs-scratch: {in_words(error)}', file=sys.stderr)
     raise typer.Exit(2 if isinstance(error, (ValueError, TypeError)) else 1)
+
+def in_words(error:Exception)->str:
+    "What it says, in one line that commands no terminal, whatever the names in it"
+    said = str(error)
+    if isinstance(error, OSError) and error.strerror and error.filename is not None: # the system's, not ours
+        place = os.fsdecode(error.filename)
+        said = f"can not use '{place}': {error.strerror.lower()}; choose another place, or change this one"
+    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in said)
 
 def interrupted(what='what is finished is kept: the same command goes on from there'):
     "What is said after Ctrl-C"
@@ -138,7 +146,7 @@ def finish(study, show, margin:float):
         print(what_was_done(study), end='\n\n')
         show(summary)
         print(f'\nWritten to {study.out}: study.db, results.csv, summary.json, report.html')
-    if not len(study.finished()): raise RuntimeError('every trial failed; report.html says why')
+    if not len(study.finished()): raise OSError('every trial failed; report.html says why')
 
 def print_details(summary): print(summary.details())
 
@@ -214,6 +222,7 @@ def predict(
         from tl_vs_scratch.tasks.reading import new_examples
         from tl_vs_scratch.training.models import load_model
         model = load_model(folder)
+        for path in (out, review): make_room(path)
         sources = []
         for place in files: sources += new_examples(place, model.medium, text)
         table = model.predict(sources)
@@ -225,9 +234,18 @@ def predict(
     except MISTAKES as e: fail(e)
 
 # %% ../nbs/command/00_cli.ipynb #cli-predict-parts
+def make_room(path:Path|None):
+    "The folder that a file will be in; stop, before anything is computed, where it can not be written"
+    if path is None: return
+    path = path.expanduser()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir(): raise IsADirectoryError(f"'{path}' is a folder; give the name of a file in it")
+    if not os.access(path if path.exists() else path.parent, os.W_OK): raise PermissionError(
+        f"'{path}' can not be written: permission denied; choose another place")
+
 def write_predictions(model, sources, table, out:Path, review:Path|None)->dict: # Of what was written
     "The table, and the page where one is asked for"
-    out.expanduser().parent.mkdir(parents=True, exist_ok=True)
+
     table.to_csv(out.expanduser(), index=False)
     if review is None: return dict(out=out, review=None)
     from tl_vs_scratch.answers.review import write_review

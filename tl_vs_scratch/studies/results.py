@@ -86,12 +86,18 @@ class Results:
         runs = store.runs()
         if not runs: raise OSError(f'{path} does not say what it holds; run `compare` with the same options again, '
                                    'which trains nothing anew')
-        about = runs[-1]['study']
+        try: self.read_about(runs[-1]['study'], store, score)
+        except (AttributeError, KeyError, TypeError): raise OSError(
+            f'{path} was written by another version of tl-vs-scratch, or is damaged; read it with that version, or run '
+            '`compare` in another folder') from None
+
+    def read_about(self, about:dict, store:Store, score):
+        "Say what the study is, as the file says it"
         task = task_from(store.task(about['fingerprint']) | about['task'], about['fingerprint'],
                          score_called(about['score'], score))
         arms = {arm['label']: Arm(**arm) for arm in about['strategies']}
         self.describe(task, arms, about['digests'], about['sizes'], about['seeds'], Settings(**about['settings']),
-                      Path(folder), store)
+                      store.path.parent, store)
 
     def describe(self,
         task:Task,         # With or without its examples
@@ -147,7 +153,8 @@ class Results:
             if planned.key not in found: continue
             trial, which = found[planned.key], (planned.n, planned.seed)
             if which not in targets: targets[which] = targets_of(self.task, *which)
-            scores = score_columns(self.score, trial.outputs, targets[which])
+            try: scores = score_columns(self.score, trial.outputs, targets[which])
+            except (IndexError, ValueError): raise self.store.damaged() from None # fewer outputs than examples
             trials.append(replace(trial, row=trial.row | scores | dict(strategy=planned.label)))
         return trials
 

@@ -7,6 +7,7 @@ __all__ = ['PACKAGE', 'TOKENIZER', 'WEIGHTS', 'PAD', 'END', 'LONG', 'LONGEST', '
            'packaged', 'tokenizer', 'piece_ids', 'usual_size']
 
 # %% ../../nbs/tasks/04a_pieces.ipynb #hashlib-importlib-util-find
+import codecs
 import hashlib
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..basics.session import session
 # %% ../../nbs/tasks/04a_pieces.ipynb #decoded-data-bytes-str-what
 def decoded(data:bytes)->str:
     "What a text file says, whatever its encoding"
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)): return data.decode('utf-16', errors='replace')
     try: return data.decode('utf-8-sig')
     except UnicodeDecodeError: return data.decode('cp1252', errors='replace')
 
