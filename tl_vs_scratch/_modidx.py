@@ -1814,6 +1814,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                'tl_vs_scratch/studies/results.py'),
                                                'tl_vs_scratch.studies.results.Results.score': ( 'studies/results.html#results.score',
                                                                                                 'tl_vs_scratch/studies/results.py'),
+                                               'tl_vs_scratch.studies.results.Results.scores': ( 'studies/results.html#results.scores',
+                                                                                                 'tl_vs_scratch/studies/results.py'),
                                                'tl_vs_scratch.studies.results.Results.targets': ( 'studies/results.html#results.targets',
                                                                                                   'tl_vs_scratch/studies/results.py'),
                                                'tl_vs_scratch.studies.results.Results.tracebacks': ( 'studies/results.html#results.tracebacks',

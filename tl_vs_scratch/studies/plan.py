@@ -60,6 +60,7 @@ def default_sizes(
     k:int      # How many sizes
 )->list[int]:  # Ascending; the last is all labels
     "Numbers of labels in equal ratios, from ten per class (or the fewest possible) to all"
+    if k < 1: raise ValueError(f'sizes must be at least 1, or a list of numbers of labels, not {k}')
     high = task.labels_available
     low = max(task.min_labels, min(10*task.n_classes, high//2))
     if k < 2 or low >= high: return [high]

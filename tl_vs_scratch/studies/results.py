@@ -153,10 +153,14 @@ class Results:
             if planned.key not in found: continue
             trial, which = found[planned.key], (planned.n, planned.seed)
             if which not in targets: targets[which] = targets_of(self.task, *which)
-            try: scores = score_columns(self.score, trial.outputs, targets[which])
-            except (IndexError, ValueError): raise self.store.damaged() from None # fewer outputs than examples
+            scores = self.scores(trial, targets[which])
             trials.append(replace(trial, row=trial.row | scores | dict(strategy=planned.label)))
         return trials
+
+    def scores(self, trial:Trial, targets:dict)->dict:
+        "The columns of a trial that depend on the score"
+        if any(len(o) != len(targets[part]) for part, o in trial.outputs.items()): raise self.store.damaged()
+        return score_columns(self.score, trial.outputs, targets)
 
     @property
     def results(self)->pd.DataFrame:

@@ -77,7 +77,7 @@ class Store:
             if found != SCHEMA and (found or tables): raise OSError(
                 f'{self.path} was written by another program or version (layout {found}, this one reads {SCHEMA}); '
                 'move it away or choose another folder')
-            db.execute(f'PRAGMA user_version = {SCHEMA}')
+            if not found: db.execute(f'PRAGMA user_version = {SCHEMA}') # who only reads changes nothing
             for table in TABLES: db.execute(table)
 
     def make_folder(self):

@@ -53,7 +53,8 @@ class Study(Results):
     ):
         self.cbs = cbs
         if settings.size: replace(task.medium, size=settings.size) # stops where such examples can not be so large
-        sizes = sorted(set(sizes or default_sizes(task, 2)))
+        sizes = sorted(set(default_sizes(task, 2) if sizes is None else sizes))
+        if not sizes: raise ValueError('there is no number of labels: sizes is empty; leave it out, or give some')
         for n in sizes: task.check_size(n)
         if int(seeds) < 1: raise ValueError(f'seeds must be at least 1, not {seeds}')
         self.entrants = entrants_of(named_for(strategies, task.medium), body or task.medium.usual_body)

@@ -55,7 +55,7 @@ def read_lines(path:Path)->tuple[pd.DataFrame, dict]:
         except (ValueError, RecursionError): row = None
         if isinstance(row, dict): found[f'row {i}'] = row
         else: left_out[f'row {i}'] = 'no JSON object'
-    return pd.DataFrame(list(found.values()), index=list(found)), left_out
+    return pd.DataFrame(list(found.values()), index=list(found), dtype=object), left_out
 
 def read_parquet(path:Path)->tuple[pd.DataFrame, dict]:
     "A Parquet file"

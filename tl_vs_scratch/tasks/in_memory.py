@@ -66,7 +66,8 @@ def as_list(values, what:str)->list:
     "The values, if there can be several; raises TypeError with one sentence"
     single = isinstance(values, (str, bytes, os.PathLike, dict)) or not hasattr(values, '__iter__')
     if not single and getattr(values, 'ndim', 1): return list(values)
-    raise TypeError(f'the {what} should be a list, an array or a column, not one {type(values).__name__}')
+    found = 'None' if values is None else f'one {type(values).__name__}'
+    raise TypeError(f'the {what} should be a list, an array or a column, not {found}')
 
 def usual_pixels(sources:list)->int:
     "How many pixels a side networks see, where nobody says"

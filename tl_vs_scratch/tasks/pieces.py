@@ -69,7 +69,8 @@ def piece_ids(
     size:int  # Pieces at most, the two that mark beginning and end included
 )->list[int]:
     "The numbers of a text's pieces"
-    ids = tokenizer().encode(text[:LONG*size]).ids
+    text = text[:LONG*size].encode(errors='replace').decode() # the list of pieces knows no half letters
+    ids = tokenizer().encode(text).ids
     return ids if len(ids) <= size else [*ids[:size - 1], END]
 
 LONG = 40 # characters of a piece, on average, at most: what comes later is not looked at

@@ -64,9 +64,10 @@ def is_example(what, medium:Medium)->bool:
 
 def in_place(path:Path, medium:Medium, text:str)->list:
     "The examples in a folder or a table, or the one file"
-    if path.is_file() and medium.takes_strings and path.suffix.lower() in READERS: return cells_of(path, text)
-    if path.is_file(): return [path]
-    if path.is_dir(): return in_folder(path, medium)
+    is_file = os.path.isfile(path) # unlike path.is_file() it raises nothing where a name is too long
+    if is_file and medium.takes_strings and path.suffix.lower() in READERS: return cells_of(path, text)
+    if is_file: return [path]
+    if os.path.isdir(path): return in_folder(path, medium)
     raise FileNotFoundError(f"there is no file or folder '{path}'.{nearby(path)}")
 
 def in_folder(path:Path, medium:Medium)->list[Path]:
@@ -77,7 +78,7 @@ def in_folder(path:Path, medium:Medium)->list[Path]:
 
 def example_name(source, k:int)->str:
     "What to call the example at a position: its file, or its number; a text by its beginning"
-    name = '' if isinstance(source, (np.ndarray, bytes)) else str(source)
+    name = '' if isinstance(source, (np.ndarray, bytes)) else str(source).encode(errors='backslashreplace').decode()
     if not name.strip(): return f'example {k}'
     return shortened(name) if len(name) > SHOWN or '\n' in name else name
 

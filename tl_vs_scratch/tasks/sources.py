@@ -190,7 +190,7 @@ def load_task(
 
 def check_named(data):
     "Stop with one sentence where nothing is named, which would be the folder that one is in, or no task"
-    kind = type(data).__name__
+    kind = 'None' if data is None else type(data).__name__
     if not isinstance(data, (str, Path, Task)): raise TypeError(
         f'{kind} is no task; give a folder, a file of a table, or a task: from_examples and from_frame make one from '
         'what is in memory')

@@ -228,7 +228,7 @@ def in_test_groups(ids:list, groups, is_test, out:dict)->dict: # {name: reason}
 # %% ../../nbs/tasks/06_task.ipynb #check-classes-labels-is-test
 def lost(reasons:list)->str: # Of the examples of a class that are left out
     "How many a class has lost and why, for a sentence about what is left"
-    return f", {len(reasons)} left out ({', '.join(dict.fromkeys(reasons))})" if reasons else ''
+    return f" ({len(reasons)} left out: {', '.join(dict.fromkeys(reasons))})" if reasons else ''
 
 def check_classes(labels, is_test, classes:list, own_test:bool, medium:Medium, out=()): # out: (class number, reason)
     "Stop with one sentence where a task could not be trained or tested"
