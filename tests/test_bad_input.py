@@ -557,7 +557,7 @@ DATASETS = {
     'no column of classes': (lambda: dataset(text=WORDS), {}, ValueError, ['which column', 'classes', 'text']),
     'a mistyped column': (lambda: dataset(text=WORDS, label=LABELS), dict(text='txt'), ValueError, ["no column 'txt'", "Did you mean 'text'?"]),
     'a side for a column': (lambda: dataset(text=WORDS, label=LABELS), dict(split='label'), ValueError, ['text and label may be named, not split']),
-    'parts that differ': (lambda: parts(train=dataset(text=WORDS, label=LABELS), test=dataset(text=WORDS)), {}, ValueError, ['train, test', 'different columns']),
+    'parts that differ': (lambda: parts(train=dataset(text=WORDS, label=LABELS), test=dataset(text=WORDS)), {}, ValueError, ["part 'test'", "no column 'label'"]),
     'labels that are missing': (lambda: dataset(text=WORDS, label=[None]*16), {}, ValueError, ['no row of the dataset has a class']),
     'labels that are no numbers': (lambda: dataset(text=WORDS, label=[float('nan')]*16), {}, ValueError, ['no row of the dataset has a class']),
     'texts that are missing': (lambda: dataset(text=[None]*8 + WORDS[8:], label=LABELS), {}, ValueError, ['8 of 16 texts can not be read']),

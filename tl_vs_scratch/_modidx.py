@@ -2022,6 +2022,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                            'tl_vs_scratch/tasks/in_memory.py'),
                                                'tl_vs_scratch.tasks.in_memory.check_as_many': ( 'tasks/in_memory.html#check_as_many',
                                                                                                 'tl_vs_scratch/tasks/in_memory.py'),
+                                               'tl_vs_scratch.tasks.in_memory.check_column': ( 'tasks/in_memory.html#check_column',
+                                                                                               'tl_vs_scratch/tasks/in_memory.py'),
                                                'tl_vs_scratch.tasks.in_memory.check_pixels': ( 'tasks/in_memory.html#check_pixels',
                                                                                                'tl_vs_scratch/tasks/in_memory.py'),
                                                'tl_vs_scratch.tasks.in_memory.chosen_column': ( 'tasks/in_memory.html#chosen_column',

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['FEWEST', 'USUAL', 'check_pixels', 'as_source', 'as_array', 'one_column', 'as_list', 'usual_pixels', 'is_text_file',
            'is_grey', 'examples_of', 'class_names', 'check_as_many', 'from_examples', 'is_dataset', 'chosen_column',
-           'asked_column', 'cells_in', 'stored_picture', 'classes_in', 'features_of', 'rows_of', 'from_dataset']
+           'asked_column', 'cells_in', 'stored_picture', 'classes_in', 'features_of', 'check_column', 'rows_of',
+           'from_dataset']
 
 # %% ../../nbs/tasks/07b_in_memory.ipynb #in-memory-imports
 import os
@@ -96,8 +97,8 @@ def class_names(labels)->list[str]:
     labels = as_list(labels, 'labels')
     bare = [k for k, label in enumerate(labels) if is_missing(label) or label == '']
     if bare: raise ValueError(
-        f"{len(bare)} of {counted(len(labels), 'example')} without a label, the first at position {bare[0]}; leave them "
-        'out, or label them')
+        f"{len(bare)} of {counted(len(labels), 'example')} without a label, the first at position {bare[0]}; leave "
+        'them out, or label them')
     return [str(label) for label in labels]
 
 def check_as_many(sources:list, labels):
@@ -159,22 +160,26 @@ def classes_in(part, label:str)->list[str]:
     return ['' if is_missing(value) else str(value) for value in part[label]]
 
 def features_of(parts:dict)->dict: # Name -> what the library says of the column
-    "The columns of all parts; raises ValueError with one sentence where they have none, or not the same"
+    "The columns of the first part; raises ValueError with one sentence where there is none, or its length is not known"
     if not parts: raise ValueError('the DatasetDict holds no part; give it one, such as train')
     streamed = [name for name, part in parts.items() if not hasattr(part, '__len__')]
     if streamed: raise ValueError(
         f"the part '{streamed[0]}' of the dataset is streamed, so nobody knows how long it is; load it without "
         'streaming=True')
-    first, *others = [part.features for part in parts.values()]
-    if any(set(other) != set(first) for other in others): raise ValueError(
-        f"the parts {', '.join(parts)} of the dataset have different columns; give those that are alike")
-    return first
+    return next(iter(parts.values())).features
+
+def check_column(parts:dict, name:str):
+    "Stop with one sentence where a part of a `DatasetDict` lacks a column that the first one has"
+    lacking = [side for side, part in parts.items() if name not in part.features]
+    if lacking: raise ValueError(
+        f"the part '{lacking[0]}' of the dataset has no column '{name}'; give the parts that have one")
 
 def rows_of(parts:dict, text:str|None, label:str|None)->list[tuple]: # (example, class or '', side)
     "All rows of all parts of a `DatasetDict`"
     features = features_of(parts)
     text = chosen_column(features, text, 'Image', 'text', 'texts or pictures')
     label = chosen_column(features, label, 'ClassLabel', 'label', 'classes')
+    for name in (text, label): check_column(parts, name)
     found = []
     for side, part in parts.items():
         side = side if side in SIDES else 'train'

@@ -54,8 +54,8 @@ def named_place(what, medium:Medium)->Path:
 
 def as_example(one, medium:Medium):
     "What `medium` reads; raises TypeError or ValueError with one sentence where it is nothing of the kind"
-    if not medium.takes_strings: return as_source(one)
     if isinstance(one, (str, Path)): return one
+    if not medium.takes_strings: return as_source(one)
     raise TypeError(f'a {medium.one} is a string, or the Path of a file, not {type(one).__name__}')
 
 def is_example(what, medium:Medium)->bool:
