@@ -932,6 +932,29 @@ def test_a_put_away_training_that_is_a_pickle(tmp_path):
         assert read_state(tmp_path/'t.safetensors') is None and not list(Path.cwd().glob('it_ran'))
 
 
+def test_odd_names_from_the_pictures_to_the_report(tmp_path):
+    "Classes and files whose names are no text, or command a terminal: told, kept and shown as they are spelt out"
+    try: photos(tmp_path, ['\udcff', 'two\nlines', '\x1b[31mred'])
+    except (OSError, UnicodeError): pytest.skip('this file system has no such names')
+    (tmp_path/'photos/two\nlines/bad\x1b[31m.jpg').write_bytes(b'')
+    done = run(*argued(sizes='9'), cwd=tmp_path)
+    assert done.status == 0 and '\x1b' not in done.out + done.err and 'two\\nlines/bad\\x1b[31m.jpg' in done.err, done
+    assert len(stored(tmp_path/'out')) == 1 and '\\udcff' in (tmp_path/'out/report.html').read_text()
+    again = run('report', 'out', cwd=tmp_path)
+    assert again.status == 0, again
+
+
+def test_what_was_stored_outlives_a_trial_that_fails(study, tmp_path, monkeypatch):
+    from tl_vs_scratch.studies import workers
+    def broken(*args): raise MemoryError('too big')
+    monkeypatch.setattr(workers, 'run_rival', broken)
+    photos(tmp_path)
+    shutil.copytree(study, tmp_path/'out')
+    done = run(*argued(strategies='most_frequent,plain'), cwd=tmp_path)
+    assert done.status == 0 and '1 trial' in done.out and 'Traceback' not in done.out + done.err, done
+    assert stored(tmp_path/'out') == stored(study) and 'too big' in (tmp_path/'out/results.csv').read_text()
+
+
 def test_every_trial_failed(tmp_path, monkeypatch):
     "A sentence, not a traceback; the report is there and says why"
     from tl_vs_scratch.training import rivals
@@ -946,4 +969,5 @@ def test_every_trial_failed(tmp_path, monkeypatch):
 
 def test_enough_cases():
     tables = [o for name, o in globals().items() if name.isupper() and isinstance(o, dict)]
-    assert sum(map(len, tables)) >= 80
+    names = [(id(o), name) for o in tables for name in o]
+    assert len(names) == len(set(names)) >= 80

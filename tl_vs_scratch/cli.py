@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['app', 'CacheDir', 'TextColumn', 'LabelColumn', 'SplitColumn', 'GroupColumn', 'AsJson', 'MISTAKES', 'BODY_HELP',
            'PRESET_HELP', 'MARGIN_HELP', 'NEW_HELP', 'Preset', 'option', 'comma_separated', 'use_cache', 'fail',
-           'in_words', 'interrupted', 'show_json', 'compare', 'run_and_finish', 'what_was_done', 'finish',
+           'in_words', 'show', 'interrupted', 'show_json', 'compare', 'run_and_finish', 'what_was_done', 'finish',
            'print_details', 'print_answer', 'typed_again', 'report', 'train', 'predict', 'make_room',
            'write_predictions', 'rows_of', 'print_predictions', 'rules', 'doctor', 'tasks', 'cache', 'main']
 
@@ -20,7 +20,7 @@ from typing import Annotated
 
 import typer
 
-from .basics.choices import counted
+from .basics.choices import counted, printable
 from .tasks.media import DATA_HELP, FOLDER_HELP, SIZE_HELP, TABLE_HELP, TAGLINE
 
 # %% ../nbs/command/00_cli.ipynb #app-typer-typer-add-completi
@@ -66,7 +66,11 @@ def in_words(error:Exception)->str:
     if isinstance(error, OSError) and error.strerror and error.filename is not None: # the system's, not ours
         place = os.fsdecode(error.filename)
         said = f"can not use '{place}': {error.strerror.lower()}; choose another place, or change this one"
-    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in said)
+    return printable(said)
+
+def show(text):
+    "Print lines that may hold names of files"
+    print('\n'.join(map(printable, str(text).split('\n'))))
 
 def interrupted(what='what is finished is kept: the same command goes on from there'):
     "What is said after Ctrl-C"
@@ -116,8 +120,8 @@ def compare(
         columns = dict(text=text, label=label, split=split, group=group)
         study = new_study(data, numbers, seeds, names, preset.value, bodies if len(bodies) > 1 else bodies[0], score,
                           out, weights=weights, size=size, **columns)
-        show = show_json if as_json else print_details if details else print_answer
-        run_and_finish(study, show, margin, jobs=jobs, fresh=fresh, budget=budget or PRESETS[preset.value]['budget'])
+        tell = show_json if as_json else print_details if details else print_answer
+        run_and_finish(study, tell, margin, jobs=jobs, fresh=fresh, budget=budget or PRESETS[preset.value]['budget'])
     except KeyboardInterrupt: interrupted()
     except MISTAKES as e: fail(e)
 
@@ -148,11 +152,11 @@ def finish(study, show, margin:float):
         print(f'\nWritten to {study.out}: study.db, results.csv, summary.json, report.html')
     if not len(study.finished()): raise OSError('every trial failed; report.html says why')
 
-def print_details(summary): print(summary.details())
+def print_details(summary): show(summary.details())
 
 def print_answer(summary):
     "What to read first, and where the rest is"
-    print(summary.glance(typed_again()))
+    show(summary.glance(typed_again()))
     print(f'\nEvery number and sentence: {summary.folder}/report.html, or the same command with --details')
 
 def typed_again(words=None)->str: # words: those after the program's name; None: as typed
@@ -199,7 +203,7 @@ def train(
         from tl_vs_scratch.answers.cards import short_words
         found = model.about.measured
         if as_json: return show_json(dict(model=model.folder, temperature=model.about.temperature, **found))
-        print('\n'.join(short_words(model.medium, found)))
+        show('\n'.join(short_words(model.medium, found)))
         print(f'\nWritten to {model.folder}: weights.safetensors, model.json, README.md\n'
               f'Use it: tl-vs-scratch predict {model.folder} FILES --review review.html')
     except KeyboardInterrupt: interrupted('no model was written')
@@ -260,9 +264,9 @@ def print_predictions(table, written:dict):
     from tl_vs_scratch.answers.review import LINES, terminal_table
     bad = table[table.problem != '']
     left = len(table) - len(bad) - LINES
-    print(terminal_table(table))
+    show(terminal_table(table))
     if left > 0: print(f'... and {left:,} more')
-    for row in bad.itertuples(): print(f'left out: {row.file}: {row.problem}', file=sys.stderr)
+    for row in bad.itertuples(): print(printable(f'left out: {row.file}: {row.problem}'), file=sys.stderr)
     print(f"\nWritten: {', '.join(str(path) for path in written.values() if path)}")
 
 # %% ../nbs/command/00_cli.ipynb #app-command-rules
@@ -305,7 +309,7 @@ def doctor(
     except KeyboardInterrupt: interrupted('nothing was changed')
     except MISTAKES as e: fail(e)
     if as_json: show_json(found.to_json())
-    else: print(found)
+    else: show(found)
 
 # %% ../nbs/command/00_cli.ipynb #app-command-tasks-as-json-as
 @app.command()

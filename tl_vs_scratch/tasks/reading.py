@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..basics.choices import as_text
 from .decoding import UNREADABLE
 from .media import Medium
 from .frames import READERS, cells_of
@@ -78,7 +79,7 @@ def in_folder(path:Path, medium:Medium)->list[Path]:
 
 def example_name(source, k:int)->str:
     "What to call the example at a position: its file, or its number; a text by its beginning"
-    name = '' if isinstance(source, (np.ndarray, bytes)) else str(source).encode(errors='backslashreplace').decode()
+    name = '' if isinstance(source, (np.ndarray, bytes)) else as_text(str(source))
     if not name.strip(): return f'example {k}'
     return shortened(name) if len(name) > SHOWN or '\n' in name else name
 

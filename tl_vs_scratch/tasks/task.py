@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..basics.choices import counted
+from ..basics.choices import as_text, counted
 from ..basics.progress import Progress
 from .kinds import SINGLE_LABEL, SingleLabel
 from .media import Medium
@@ -265,6 +265,7 @@ def make_task(
     **kwargs               # Other fields of `Task`: kind, score, credit
 )->Task:
     "A checked `Task`: unreadable examples, copies and conflicting labels are left out and listed in `dropped`"
+    name, ids, classes = as_text(name), list(map(as_text, ids)), list(map(as_text, classes))
     labels, own_test = np.asarray(labels, int), is_test is not None
     is_test = np.asarray(is_test, bool) if own_test else np.zeros(len(ids), bool)
     digests = digests_of(sources, medium)
@@ -277,7 +278,8 @@ def make_task(
     groups = groups and np.array(kept(groups))
     if not own_test: is_test[keep] = draw_test(groups if groups is not None else kept(ids), labels[keep], test_share)
     if groups is not None: check_groups(labels[keep], is_test[keep], groups, classes, medium)
-    dropped = pd.DataFrame(list(((left_out or {}) | reasons).items()), columns=['id', 'reason'])
+    left_out = {as_text(i): why for i, why in (left_out or {}).items()} | reasons
+    dropped = pd.DataFrame(list(left_out.items()), columns=['id', 'reason'])
     return Task(name, kept(sources), kept(ids), labels[keep], list(classes), is_test[keep], kept(digests), medium,
                 dropped=dropped, groups=groups, **kwargs)
 
