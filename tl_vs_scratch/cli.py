@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['app', 'CacheDir', 'TextColumn', 'LabelColumn', 'SplitColumn', 'GroupColumn', 'AsJson', 'MISTAKES', 'BODY_HELP',
            'PRESET_HELP', 'MARGIN_HELP', 'NEW_HELP', 'Preset', 'option', 'comma_separated', 'use_cache', 'fail',
-           'interrupted', 'show_json', 'compare', 'run_and_finish', 'what_was_done', 'finish', 'print_details',
-           'print_answer', 'typed_again', 'report', 'train', 'predict', 'write_predictions', 'rows_of',
-           'print_predictions', 'rules', 'doctor', 'tasks', 'cache', 'main']
+           'in_words', 'show', 'interrupted', 'show_json', 'compare', 'run_and_finish', 'what_was_done', 'finish',
+           'print_details', 'print_answer', 'typed_again', 'report', 'train', 'predict', 'make_room',
+           'write_predictions', 'rows_of', 'print_predictions', 'rules', 'doctor', 'tasks', 'cache', 'main']
 
 # %% ../nbs/command/00_cli.ipynb #json-os-sys-enum-enum-pathli
 import json
@@ -20,7 +20,7 @@ from typing import Annotated
 
 import typer
 
-from .basics.choices import counted
+from .basics.choices import counted, printable
 from .tasks.media import DATA_HELP, FOLDER_HELP, SIZE_HELP, TABLE_HELP, TAGLINE
 
 # %% ../nbs/command/00_cli.ipynb #app-typer-typer-add-completi
@@ -57,8 +57,20 @@ def use_cache(folder:Path|None):
 
 def fail(error:Exception):
     "One sentence on stderr, and the exit status: 2 for options that make no sense, else 1"
-    print(f'tl-vs-scratch: {error}', file=sys.stderr)
+    print(f'tl-vs-scratch: {in_words(error)}', file=sys.stderr)
     raise typer.Exit(2 if isinstance(error, (ValueError, TypeError)) else 1)
+
+def in_words(error:Exception)->str:
+    "What it says, in one line that commands no terminal, whatever the names in it"
+    said = str(error)
+    if isinstance(error, OSError) and error.strerror and error.filename is not None: # the system's, not ours
+        place = os.fsdecode(error.filename)
+        said = f"can not use '{place}': {error.strerror.lower()}; choose another place, or change this one"
+    return printable(said)
+
+def show(text):
+    "Print lines that may hold names of files"
+    print('\n'.join(map(printable, str(text).split('\n'))))
 
 def interrupted(what='what is finished is kept: the same command goes on from there'):
     "What is said after Ctrl-C"
@@ -108,8 +120,8 @@ def compare(
         columns = dict(text=text, label=label, split=split, group=group)
         study = new_study(data, numbers, seeds, names, preset.value, bodies if len(bodies) > 1 else bodies[0], score,
                           out, weights=weights, size=size, **columns)
-        show = show_json if as_json else print_details if details else print_answer
-        run_and_finish(study, show, margin, jobs=jobs, fresh=fresh, budget=budget or PRESETS[preset.value]['budget'])
+        tell = show_json if as_json else print_details if details else print_answer
+        run_and_finish(study, tell, margin, jobs=jobs, fresh=fresh, budget=budget or PRESETS[preset.value]['budget'])
     except KeyboardInterrupt: interrupted()
     except MISTAKES as e: fail(e)
 
@@ -138,13 +150,13 @@ def finish(study, show, margin:float):
         print(what_was_done(study), end='\n\n')
         show(summary)
         print(f'\nWritten to {study.out}: study.db, results.csv, summary.json, report.html')
-    if not len(study.finished()): raise RuntimeError('every trial failed; report.html says why')
+    if not len(study.finished()): raise OSError('every trial failed; report.html says why')
 
-def print_details(summary): print(summary.details())
+def print_details(summary): show(summary.details())
 
 def print_answer(summary):
     "What to read first, and where the rest is"
-    print(summary.glance(typed_again()))
+    show(summary.glance(typed_again()))
     print(f'\nEvery number and sentence: {summary.folder}/report.html, or the same command with --details')
 
 def typed_again(words=None)->str: # words: those after the program's name; None: as typed
@@ -191,7 +203,7 @@ def train(
         from tl_vs_scratch.answers.cards import short_words
         found = model.about.measured
         if as_json: return show_json(dict(model=model.folder, temperature=model.about.temperature, **found))
-        print('\n'.join(short_words(model.medium, found)))
+        show('\n'.join(short_words(model.medium, found)))
         print(f'\nWritten to {model.folder}: weights.safetensors, model.json, README.md\n'
               f'Use it: tl-vs-scratch predict {model.folder} FILES --review review.html')
     except KeyboardInterrupt: interrupted('no model was written')
@@ -214,6 +226,7 @@ def predict(
         from tl_vs_scratch.tasks.reading import new_examples
         from tl_vs_scratch.training.models import load_model
         model = load_model(folder)
+        for path in (out, review): make_room(path)
         sources = []
         for place in files: sources += new_examples(place, model.medium, text)
         table = model.predict(sources)
@@ -225,9 +238,18 @@ def predict(
     except MISTAKES as e: fail(e)
 
 # %% ../nbs/command/00_cli.ipynb #cli-predict-parts
+def make_room(path:Path|None):
+    "The folder that a file will be in; stop, before anything is computed, where it can not be written"
+    if path is None: return
+    path = path.expanduser()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir(): raise IsADirectoryError(f"'{path}' is a folder; give the name of a file in it")
+    if not os.access(path if path.exists() else path.parent, os.W_OK): raise PermissionError(
+        f"'{path}' can not be written: permission denied; choose another place")
+
 def write_predictions(model, sources, table, out:Path, review:Path|None)->dict: # Of what was written
     "The table, and the page where one is asked for"
-    out.expanduser().parent.mkdir(parents=True, exist_ok=True)
+
     table.to_csv(out.expanduser(), index=False)
     if review is None: return dict(out=out, review=None)
     from tl_vs_scratch.answers.review import write_review
@@ -242,9 +264,9 @@ def print_predictions(table, written:dict):
     from tl_vs_scratch.answers.review import LINES, terminal_table
     bad = table[table.problem != '']
     left = len(table) - len(bad) - LINES
-    print(terminal_table(table))
+    show(terminal_table(table))
     if left > 0: print(f'... and {left:,} more')
-    for row in bad.itertuples(): print(f'left out: {row.file}: {row.problem}', file=sys.stderr)
+    for row in bad.itertuples(): print(printable(f'left out: {row.file}: {row.problem}'), file=sys.stderr)
     print(f"\nWritten: {', '.join(str(path) for path in written.values() if path)}")
 
 # %% ../nbs/command/00_cli.ipynb #app-command-rules
@@ -287,7 +309,7 @@ def doctor(
     except KeyboardInterrupt: interrupted('nothing was changed')
     except MISTAKES as e: fail(e)
     if as_json: show_json(found.to_json())
-    else: print(found)
+    else: show(found)
 
 # %% ../nbs/command/00_cli.ipynb #app-command-tasks-as-json-as
 @app.command()

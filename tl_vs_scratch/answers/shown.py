@@ -114,8 +114,11 @@ def new_study(
     task = read_task(task, progress, **columns)
     if weights is not None and body is None: body = with_weights(task.medium.usual_body, weights)
     if score is not None: task = task.with_score(score)
-    if sizes is None or isinstance(sizes, int): sizes = default_sizes(task, sizes or chosen['sizes'])
-    return Study(task, strategies or chosen['strategies'], sizes, seeds or chosen['seeds'], body, shared, out, cbs)
+    def asked(value, name): return chosen[name] if value is None else value
+    sizes = asked(sizes, 'sizes')
+    if isinstance(sizes, int): sizes = default_sizes(task, sizes)
+    strategies, seeds = asked(strategies, 'strategies'), asked(seeds, 'seeds')
+    return Study(task, strategies, sizes, seeds, body, shared, out, cbs)
 
 # %% ../../nbs/answers/11_shown.ipynb #compare-task-emoji-a-task-or
 def compare(

@@ -12,10 +12,12 @@ import time
 from html import escape
 from multiprocessing import parent_process
 
+from .choices import printable
+
 # %% ../../nbs/basics/03_progress.ipynb #say-text-str-one-line-for-th
 def say(text:str):
     "One line for the person who waits, at once; outside of notebooks apart from the results, on stderr"
-    print(text, file=sys.stdout if in_notebook() else sys.stderr, flush=True)
+    print(printable(text), file=sys.stdout if in_notebook() else sys.stderr, flush=True)
 
 def clock(seconds:float|None)->str:
     "Minutes and seconds, or hours as well"

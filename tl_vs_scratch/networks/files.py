@@ -24,7 +24,7 @@ def read_weights(
         'convert it with safetensors.torch.save_file(state_dict, path)')
     if not path.is_file(): raise FileNotFoundError(f"there is no file '{path}'")
     try: return load_file(path)
-    except SafetensorError as e: raise ValueError(f"'{path}' is damaged or no safetensors file: {e}") from e
+    except SafetensorError as e: raise ValueError(f"'{path}' is damaged or no safetensors file; fetch it again") from e
 
 # %% ../../nbs/networks/02b_files.ipynb #translated-model-weights-as
 def _fits(model, weights):

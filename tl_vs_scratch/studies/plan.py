@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['COMPETING', 'FIRST', 'PRESETS', 'UNITS', 'STEP_SECONDS', 'SMALL_BODY', 'TRIAL_SECONDS', 'RIVAL_SECONDS',
-           'parse_budget', 'default_sizes', 'Planned', 'grid', 'entrant_of', 'digest_of', 'named_for', 'check_entrants',
-           'bodies_of', 'names_own_body', 'entrants_of', 'guess_seconds', 'usual_length', 'about', 'seconds_left']
+           'parse_budget', 'check_margin', 'default_sizes', 'Planned', 'grid', 'entrant_of', 'digest_of', 'named_for',
+           'check_entrants', 'bodies_of', 'names_own_body', 'entrants_of', 'guess_seconds', 'usual_length', 'about',
+           'seconds_left']
 
 # %% ../../nbs/studies/01_plan.ipynb #typing-namedtuple-numpy-as-n
 import re
@@ -50,11 +51,16 @@ def parse_budget(
     return seconds
 
 # %% ../../nbs/studies/01_plan.ipynb #default-sizes-task-task-wher
+def check_margin(margin:float):
+    "Stop with one sentence where it is no difference between two scores"
+    if not 0 <= margin < inf: raise ValueError(f'margin must be a number from 0 up, such as .01, not {margin}')
+
 def default_sizes(
     task:Task, # Where the labels come from
     k:int      # How many sizes
 )->list[int]:  # Ascending; the last is all labels
     "Numbers of labels in equal ratios, from ten per class (or the fewest possible) to all"
+    if k < 1: raise ValueError(f'sizes must be at least 1, or a list of numbers of labels, not {k}')
     high = task.labels_available
     low = max(task.min_labels, min(10*task.n_classes, high//2))
     if k < 2 or low >= high: return [high]

@@ -86,12 +86,18 @@ class Results:
         runs = store.runs()
         if not runs: raise OSError(f'{path} does not say what it holds; run `compare` with the same options again, '
                                    'which trains nothing anew')
-        about = runs[-1]['study']
+        try: self.read_about(runs[-1]['study'], store, score)
+        except (AttributeError, KeyError, TypeError): raise OSError(
+            f'{path} was written by another version of tl-vs-scratch, or is damaged; read it with that version, or run '
+            '`compare` in another folder') from None
+
+    def read_about(self, about:dict, store:Store, score):
+        "Say what the study is, as the file says it"
         task = task_from(store.task(about['fingerprint']) | about['task'], about['fingerprint'],
                          score_called(about['score'], score))
         arms = {arm['label']: Arm(**arm) for arm in about['strategies']}
         self.describe(task, arms, about['digests'], about['sizes'], about['seeds'], Settings(**about['settings']),
-                      Path(folder), store)
+                      store.path.parent, store)
 
     def describe(self,
         task:Task,         # With or without its examples
@@ -147,9 +153,14 @@ class Results:
             if planned.key not in found: continue
             trial, which = found[planned.key], (planned.n, planned.seed)
             if which not in targets: targets[which] = targets_of(self.task, *which)
-            scores = score_columns(self.score, trial.outputs, targets[which])
+            scores = self.scores(trial, targets[which])
             trials.append(replace(trial, row=trial.row | scores | dict(strategy=planned.label)))
         return trials
+
+    def scores(self, trial:Trial, targets:dict)->dict:
+        "The columns of a trial that depend on the score"
+        if any(len(o) != len(targets[part]) for part, o in trial.outputs.items()): raise self.store.damaged()
+        return score_columns(self.score, trial.outputs, targets)
 
     @property
     def results(self)->pd.DataFrame:

@@ -70,15 +70,31 @@ class Store:
         path:Path # The file; made where there is none. Raises OSError with one sentence where it can't be used
     ):
         self.path = Path(path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.make_folder()
         with self.open() as db:
             found = db.execute('PRAGMA user_version').fetchone()[0]
             tables = db.execute('SELECT count(*) FROM sqlite_master').fetchone()[0]
             if found != SCHEMA and (found or tables): raise OSError(
                 f'{self.path} was written by another program or version (layout {found}, this one reads {SCHEMA}); '
                 'move it away or choose another folder')
-            db.execute(f'PRAGMA user_version = {SCHEMA}')
+            if not found: db.execute(f'PRAGMA user_version = {SCHEMA}') # who only reads changes nothing
             for table in TABLES: db.execute(table)
+
+    def make_folder(self):
+        "The folder that the file is in"
+        folder = self.path.parent
+        try: folder.mkdir(parents=True, exist_ok=True)
+        except OSError as e: raise OSError(
+            f"can not make the folder '{folder}': {str(e.strerror).lower()}; choose another folder") from e
+
+    def damaged(self)->OSError:
+        "What to say where the file can be opened, and holds what nobody has written"
+        return OSError(f'{self.path} is damaged; bring back a copy, or move it away and run `compare` again')
+
+    def parsed(self, text:str):
+        "What a cell of JSON says"
+        try: return json.loads(text)
+        except (TypeError, ValueError, RecursionError): raise self.damaged() from None
 
     @contextmanager
     def open(self):
@@ -133,7 +149,8 @@ class Store:
         marks = ','.join('?'*len(digests))
         ask = f'SELECT {columns} FROM trials WHERE settings_digest IN ({marks})'
         with self.open() as db: rows = db.execute(ask, list(digests)).fetchall()
-        return [self.trial(row, n_classes) for row in rows]
+        try: return [self.trial(row, n_classes) for row in rows]
+        except (TypeError, ValueError): raise self.damaged() from None
 
     def trial(self, values, n_classes)->Trial:
         "A row of the table as a trial"
@@ -175,7 +192,7 @@ class Store:
         ask = 'SELECT about FROM tasks WHERE fingerprint = ?'
         with self.open() as db: found = db.execute(ask, (fingerprint,)).fetchone()
         if found is None: raise OSError(f'{self.path} does not say what its task is; run `compare` again')
-        return json.loads(found[0])
+        return self.parsed(found[0])
 
     # --- runs and excerpts ---
 
@@ -186,7 +203,7 @@ class Store:
     def runs(self)->list[dict]: # at, study, machine
         "All runs, in their order"
         with self.open() as db: rows = db.execute('SELECT at, study, machine FROM runs ORDER BY rowid').fetchall()
-        return [dict(at=at, study=json.loads(study), machine=json.loads(machine)) for at, study, machine in rows]
+        return [dict(at=at, study=self.parsed(study), machine=self.parsed(machine)) for at, study, machine in rows]
 
     def add_excerpts(self, fingerprint:str, excerpts:dict):
         "Keep excerpts of test examples: position in the test set -> bytes"

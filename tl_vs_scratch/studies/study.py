@@ -10,14 +10,15 @@ import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from ..basics.choices import counted
 from ..basics.progress import Progress, say
 from ..basics.provenance import machine
-from .plan import (FIRST, Planned, about, check_entrants, default_sizes, digest_of, entrants_of,
-                                        guess_seconds, named_for, parse_budget, seconds_left)
+from .plan import (FIRST, Planned, about, check_entrants, check_margin, default_sizes, digest_of,
+                                        entrants_of, guess_seconds, named_for, parse_budget, seconds_left)
 from .race import LEAST_TIME, Race
 from .results import Results, task_about
 from .store import Store
@@ -51,7 +52,9 @@ class Study(Results):
                                 # (label, n, seed); where several train at a time, each training gets a copy
     ):
         self.cbs = cbs
-        sizes = sorted(set(sizes or default_sizes(task, 2)))
+        if settings.size: replace(task.medium, size=settings.size) # stops where such examples can not be so large
+        sizes = sorted(set(default_sizes(task, 2) if sizes is None else sizes))
+        if not sizes: raise ValueError('there is no number of labels: sizes is empty; leave it out, or give some')
         for n in sizes: task.check_size(n)
         if int(seeds) < 1: raise ValueError(f'seeds must be at least 1, not {seeds}')
         self.entrants = entrants_of(named_for(strategies, task.medium), body or task.medium.usual_body)
@@ -70,6 +73,7 @@ class Study(Results):
     )->'Study':
         "Train what is missing; interrupted, it keeps what is done"
         jobs, seconds = check_jobs(jobs), parse_budget(budget)
+        check_margin(margin)
         if fresh: self.forget()
         todo = self.missing()
         self.trained, began = 0, time.monotonic()

@@ -7,6 +7,7 @@ __all__ = ['PACKAGE', 'TOKENIZER', 'WEIGHTS', 'PAD', 'END', 'LONG', 'LONGEST', '
            'packaged', 'tokenizer', 'piece_ids', 'usual_size']
 
 # %% ../../nbs/tasks/04a_pieces.ipynb #hashlib-importlib-util-find
+import codecs
 import hashlib
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..basics.session import session
 # %% ../../nbs/tasks/04a_pieces.ipynb #decoded-data-bytes-str-what
 def decoded(data:bytes)->str:
     "What a text file says, whatever its encoding"
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)): return data.decode('utf-16', errors='replace')
     try: return data.decode('utf-8-sig')
     except UnicodeDecodeError: return data.decode('cp1252', errors='replace')
 
@@ -67,7 +69,8 @@ def piece_ids(
     size:int  # Pieces at most, the two that mark beginning and end included
 )->list[int]:
     "The numbers of a text's pieces"
-    ids = tokenizer().encode(text[:LONG*size]).ids
+    text = text[:LONG*size].encode(errors='replace').decode() # the list of pieces knows no half letters
+    ids = tokenizer().encode(text).ids
     return ids if len(ids) <= size else [*ids[:size - 1], END]
 
 LONG = 40 # characters of a piece, on average, at most: what comes later is not looked at

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MIN_LABELS', 'label_order', 'validated_groups', 'no_examples', 'Task', 'digests_of', 'unreadable', 'copies',
-           'draw_test', 'tests_wanted', 'in_test_groups', 'check_classes', 'check_groups', 'make_task']
+           'draw_test', 'tests_wanted', 'in_test_groups', 'lost', 'check_classes', 'check_groups', 'make_task']
 
 # %% ../../nbs/tasks/06_task.ipynb #hashlib-json-os-collections
 import hashlib
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..basics.choices import counted
+from ..basics.choices import as_text, counted
 from ..basics.progress import Progress
 from .kinds import SINGLE_LABEL, SingleLabel
 from .media import Medium
@@ -204,7 +204,7 @@ def draw_test(
     strata, is_test, named = np.asarray(strata).tolist(), np.zeros(len(ids), bool), {}
     for i, name in enumerate(ids): named.setdefault(str(name), []).append(i)
     wanted = {s: tests_wanted(k, share) for s, k in Counter(strata).items()}
-    for name in sorted(named, key=lambda name: hashlib.sha256(name.encode()).hexdigest()):
+    for name in sorted(named, key=lambda name: hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()):
         mine = named[name]
         counts = Counter(strata[i] for i in mine)
         lacking = sum(min(k, wanted[s]) for s, k in counts.items())
@@ -226,19 +226,24 @@ def in_test_groups(ids:list, groups, is_test, out:dict)->dict: # {name: reason}
     return dict.fromkeys(found, 'others of its group are in the test')
 
 # %% ../../nbs/tasks/06_task.ipynb #check-classes-labels-is-test
-def check_classes(labels, is_test, classes:list, own_test:bool, medium:Medium):
+def lost(reasons:list)->str: # Of the examples of a class that are left out
+    "How many a class has lost and why, for a sentence about what is left"
+    return f" ({len(reasons)} left out: {', '.join(dict.fromkeys(reasons))})" if reasons else ''
+
+def check_classes(labels, is_test, classes:list, own_test:bool, medium:Medium, out=()): # out: (class number, reason)
     "Stop with one sentence where a task could not be trained or tested"
     if len(classes) < 2: raise ValueError(
         f"found {counted(len(classes), 'class', 'classes')} ({', '.join(classes) or 'none'}); a task needs at least 2: "
-        'one folder per class')
+        'one folder per class, or the names of two in the column of labels')
     need = MIN_LABELS + (not own_test)
     parts = '1 validation, 2 training' if own_test else '1 test, 1 validation, 2 training'
     side = 'labelled ' if own_test else ''
     for c, name in enumerate(classes):
         mine = (labels == c) & ~is_test if own_test else labels == c
         found = counted(int(mine.sum()), f'{side}{medium.one}', f'{side}{medium.many}')
+        gone = lost([why for k, why in out if k == c])
         if mine.sum() < need: raise ValueError(
-            f"class '{name}' has {found}; a task needs at least {need} per class ({parts})")
+            f"class '{name}' has {found}{gone}; a task needs at least {need} per class ({parts})")
     if own_test and not is_test.any(): raise ValueError(f'the test folder holds no {medium.many}')
 
 # %% ../../nbs/tasks/06_task.ipynb #check-groups-labels-is-test
@@ -260,18 +265,21 @@ def make_task(
     **kwargs               # Other fields of `Task`: kind, score, credit
 )->Task:
     "A checked `Task`: unreadable examples, copies and conflicting labels are left out and listed in `dropped`"
+    name, ids, classes = as_text(name), list(map(as_text, ids)), list(map(as_text, classes))
     labels, own_test = np.asarray(labels, int), is_test is not None
     is_test = np.asarray(is_test, bool) if own_test else np.zeros(len(ids), bool)
     digests = digests_of(sources, medium)
     reasons = unreadable(ids, digests, medium) | copies(ids, digests, labels, is_test, medium.one, medium.alike)
     reasons |= in_test_groups(ids, groups, is_test, reasons)
     keep = np.array([i not in reasons for i in ids], bool)
-    check_classes(labels[keep], is_test[keep], classes, own_test, medium)
+    out = [(label, reasons[i]) for i, label in zip(ids, labels) if i in reasons]
+    check_classes(labels[keep], is_test[keep], classes, own_test, medium, out)
     kept = lambda values: [value for value, k in zip(values, keep) if k]
     groups = groups and np.array(kept(groups))
     if not own_test: is_test[keep] = draw_test(groups if groups is not None else kept(ids), labels[keep], test_share)
     if groups is not None: check_groups(labels[keep], is_test[keep], groups, classes, medium)
-    dropped = pd.DataFrame(list(((left_out or {}) | reasons).items()), columns=['id', 'reason'])
+    left_out = {as_text(i): why for i, why in (left_out or {}).items()} | reasons
+    dropped = pd.DataFrame(list(left_out.items()), columns=['id', 'reason'])
     return Task(name, kept(sources), kept(ids), labels[keep], list(classes), is_test[keep], kept(digests), medium,
                 dropped=dropped, groups=groups, **kwargs)
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MODEL_SCHEMA', 'TOP', 'WEIGHTS', 'ABOUT', 'CARD', 'PICKLES', 'About', 'build_network', 'chosen_body', 'Model',
-           'prediction_table', 'file_digest', 'save_model', 'whole_digest', 'is_pickle', 'refuse_pickles',
-           'model_folder', 'no_model', 'damaged', 'read_about', 'load_model', 'same_classes']
+           'prediction_table', 'file_digest', 'save_model', 'whole_digest', 'is_pickle', 'names_in_zip',
+           'refuse_pickles', 'model_folder', 'no_model', 'damaged', 'read_about', 'load_model', 'same_classes']
 
 # %% ../../nbs/training/11_models.ipynb #models-imports
 import hashlib
@@ -192,8 +192,13 @@ def is_pickle(path:Path)->bool:
     if path.suffix.lower() in PICKLES: return True
     with path.open('rb') as file: start = file.read(2)
     if len(start) == 2 and start[0] == 0x80 and start[1] <= 5: return True # the mark of a pickle, and its protocol
-    if start != b'PK': return False
-    return zipfile.is_zipfile(path) and any(name.endswith('.pkl') for name in zipfile.ZipFile(path).namelist())
+    return start == b'PK' and any(name.endswith('.pkl') for name in names_in_zip(path))
+
+def names_in_zip(path:Path)->list[str]:
+    "Of what an archive holds; nothing where it is none, or is damaged"
+    try:
+        with zipfile.ZipFile(path) as archive: return archive.namelist()
+    except zipfile.BadZipFile: return []
 
 def refuse_pickles(folder:Path):
     "Stop where a folder holds a file that could run code"
@@ -223,7 +228,7 @@ def read_about(folder:Path)->tuple[About, str]: # And the digest of the weights
     "What `model.json` says, if nothing in it has changed"
     path = folder/ABOUT
     try: data = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError: raise damaged(path) from None
+    except (ValueError, RecursionError): raise damaged(path) from None
     schema = data.get('schema') if isinstance(data, dict) else None
     if isinstance(schema, int) and schema != MODEL_SCHEMA: raise OSError(
         f"'{path}' has schema {schema} and this version reads {MODEL_SCHEMA}; use the version of tl-vs-scratch that "

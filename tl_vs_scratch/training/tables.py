@@ -123,8 +123,10 @@ def read(self:ActivationTable):
 @patch
 def _load(self:ActivationTable):
     "The tensors of the file; None where it is damaged, and gone now"
-    try: return load_file(self.path, device=str(self.values.device))
-    except (SafetensorError, OSError) as e:
+    try:
+        kept = load_file(self.path, device=str(self.values.device))
+        return {name: kept[name] for name in ('values', 'filled', 'seconds')}
+    except (SafetensorError, OSError, KeyError) as e:
         log.warning('the cached activations in %s are damaged (%s): removed and computed again', self.path.name, e)
         self.path.unlink(missing_ok=True)
 
@@ -171,7 +173,7 @@ def file_about(path:Path)->dict:
     "What a table's file says of itself; nothing where it can not be read"
     try:
         with safe_open(path, 'pt') as f: return json.loads(f.metadata()['about'])
-    except (SafetensorError, OSError, TypeError, KeyError): return {}
+    except (SafetensorError, OSError, TypeError, KeyError, ValueError): return {}
 
 def stored_dtype(path:Path)->torch.dtype|None:
     "What a table's file holds its values in; None where there is none"
