@@ -13,6 +13,7 @@ from functools import cached_property
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
+from types import FunctionType
 
 import nbformat
 from fastcore.docments import docments
@@ -77,7 +78,7 @@ def imported_names(nb):
 
 def methods(cls):
     "Names of what `cls` itself defines, documents and does not hide"
-    return [k for k, v in vars(cls).items() if k[0] != '_' and (inspect.isroutine(v) or isinstance(v, PROPERTIES)) and v.__doc__]
+    return [k for k, v in vars(cls).items() if k[0] != '_' and isinstance(v, METHODS) and v.__doc__]
 
 
 def _arguments(node):
@@ -101,6 +102,7 @@ def _arguments(node):
 
 
 PROPERTIES = (property, cached_property)
+METHODS = (FunctionType, classmethod, staticmethod, *PROPERTIES) # scikit-learn puts other things into a class
 
 
 def _options(obj):
