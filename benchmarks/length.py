@@ -5,7 +5,8 @@
 FOLDER keeps the paths of trainings that nothing stops before their last step; what is missing of `LONG` is trained there first, which takes hours
 and may be interrupted. --data says where the folder `signs` is; without it, what needs it is left out. Each path is then stopped by the rule in use
 (`paths.is_flat`), and by three flat looks alone, as before; what is lost is the mean test accuracy of the last three checkpoints, about the last
-half of the training, less the accuracy where it was stopped. A loss below 0 means that it went on longer than it had to, or is noise.
+half of the training, less the accuracy where it was stopped. A loss below 0 means that it went on longer than it had to, or is noise;
+`stopped` counts the trainings that a rule ended before their last step: of the others it is only known that the rule let them go on.
 """
 
 import argparse
@@ -69,13 +70,14 @@ def row_of(job, path)->dict:
     row = dict(zip(('task', 'strategy', 'n', 'seed'), job), validates=len(path['valid_targets']), steps=int(path['step'][-1]), late=100*late)
     for name, rule in RULES.items():
         k = stopped_at(looks, rule)
-        row |= {f'{name}_steps': int(path['step'][k]), f'{name}_lost': 100*(late - accuracy[k])}
+        row |= {f'{name}_steps': int(path['step'][k]), f'{name}_accuracy': 100*accuracy[k], f'{name}_lost': 100*(late - accuracy[k])}
     return row
 
 
 def overall(rows)->dict:
     return {name: dict(mean_lost=np.mean([r[f'{name}_lost'] for r in rows]), worst_lost=max(r[f'{name}_lost'] for r in rows),
-                       more_than_two=np.mean([r[f'{name}_lost'] > 2 for r in rows]), median_steps=np.median([r[f'{name}_steps'] for r in rows]))
+                       more_than_two=np.mean([r[f'{name}_lost'] > 2 for r in rows]), median_steps=np.median([r[f'{name}_steps'] for r in rows]),
+                       stopped=sum(r[f'{name}_steps'] < r['steps'] for r in rows), of=len(rows))
             for name in RULES}
 
 

@@ -108,6 +108,12 @@ def test_callbacks_watch_each_training(tmp_path, jobs):
     for seed in range(2): assert (tmp_path/f'scratch-convnet-20-{seed}.txt').read_text().split() == [str(k) for k in range(1, 21)]
 
 
+def test_one_callback_will_do(tmp_path):
+    study = tlvs.compare('emoji', cbs=Diary(tmp_path/'steps.txt'), sizes=[20], seeds=1, strategies=['scratch:convnet'], preset='exhaustive',
+                         max_steps=3, size=16, jobs=1, out=tmp_path/'study', progress=False)
+    assert study.results.steps.tolist() == [3] and (tmp_path/'steps.txt').read_text().split() == ['1', '2', '3']
+
+
 # ---- the shell ----
 
 def test_the_shell_completes():

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['BROKEN', 'DELIMITERS', 'LAST', 'READERS', 'SIDES', 'read_rows', 'read_lines', 'read_parquet', 'numbered',
-           'is_missing', 'cells', 'column_of', 'names_files', 'test_rows', 'columns_of', 'empty_rows', 'groups_in',
-           'from_frame', 'what_they_are', 'natural', 'from_csv', 'cells_of']
+           'is_missing', 'cells', 'check_column', 'column_of', 'names_files', 'test_rows', 'columns_of', 'empty_rows',
+           'groups_in', 'from_frame', 'what_they_are', 'natural', 'from_csv', 'cells_of']
 
 # %% ../../nbs/tasks/07a_frames.ipynb #csv-json-pathlib-path-numpy
 import csv
@@ -84,12 +84,16 @@ def cells(column:pd.Series)->list[str]:
         return f'{value:.0f}' if isinstance(value, float) and value.is_integer() else str(value)
     return [one(value) for value in column.astype(object)]
 
-def column_of(table:pd.DataFrame, name:str, what:str, where:str)->list[str]:
-    "The cells of a column; raises ValueError with one sentence where there is none of this name"
-    names = [str(o) for o in table.columns]
+def check_column(names:list, name:str, what:str, where:str):
+    "Stop with one sentence where a table has no column of this name"
     if name not in names: raise ValueError(
         f"{where} has no column '{name}' for the {what}; its columns are {', '.join(names) or 'none'}."
         + meant(name, names))
+
+def column_of(table:pd.DataFrame, name:str, what:str, where:str)->list[str]:
+    "The cells of a column; raises ValueError with one sentence where there is none of this name"
+    names = [str(o) for o in table.columns]
+    check_column(names, name, what, where)
     if names.count(name) > 1: raise ValueError(f"{where} has two columns '{name}'; rename one of them")
     return cells(table.iloc[:, names.index(name)])
 

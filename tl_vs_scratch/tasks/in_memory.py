@@ -5,8 +5,7 @@
 # %% auto #0
 __all__ = ['FEWEST', 'USUAL', 'check_pixels', 'as_source', 'as_array', 'one_column', 'as_list', 'usual_pixels', 'is_text_file',
            'is_grey', 'examples_of', 'class_names', 'check_as_many', 'from_examples', 'is_dataset', 'chosen_column',
-           'asked_column', 'cells_in', 'stored_picture', 'classes_in', 'features_of', 'check_column', 'rows_of',
-           'from_dataset']
+           'cells_in', 'stored_picture', 'classes_in', 'features_of', 'check_parts', 'rows_of', 'from_dataset']
 
 # %% ../../nbs/tasks/07b_in_memory.ipynb #in-memory-imports
 import os
@@ -15,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..basics.choices import counted, meant
+from ..basics.choices import counted
 from .decoding import as_seen
-from .frames import SIDES, is_missing, natural, test_rows, what_they_are
+from .frames import SIDES, check_column, is_missing, natural, test_rows, what_they_are
 from .media import Medium
 from .pictures import Pictures
 from .pieces import read_text, usual_size
@@ -128,17 +127,13 @@ def is_dataset(data)->bool:
 
 def chosen_column(features:dict, asked:str|None, kind:str, usual:str, what:str)->str:
     "The column that is asked for; else the first of this kind; else the usual one"
-    if asked is not None: return asked_column(list(features), asked, what)
+    if asked is not None:
+        check_column(list(features), asked, what, 'the dataset')
+        return asked
     of_kind = [name for name, feature in features.items() if type(feature).__name__ == kind]
     if of_kind: return of_kind[0]
     if usual in features: return usual
     raise ValueError(f"which column of the dataset holds the {what}? Its columns are {', '.join(features)}")
-
-def asked_column(names:list, asked:str, what:str)->str:
-    "A column, if there is one of this name"
-    if asked in names: return asked
-    raise ValueError(f"the dataset has no column '{asked}' for the {what}; its columns are {', '.join(names)}."
-                     + meant(asked, names))
 
 # %% ../../nbs/tasks/07b_in_memory.ipynb #in-memory-dataset
 def cells_in(part, text:str)->list:
@@ -168,7 +163,7 @@ def features_of(parts:dict)->dict: # Name -> what the library says of the column
         'streaming=True')
     return next(iter(parts.values())).features
 
-def check_column(parts:dict, name:str):
+def check_parts(parts:dict, name:str):
     "Stop with one sentence where a part of a `DatasetDict` lacks a column that the first one has"
     lacking = [side for side, part in parts.items() if name not in part.features]
     if lacking: raise ValueError(
@@ -179,7 +174,7 @@ def rows_of(parts:dict, text:str|None, label:str|None)->list[tuple]: # (example,
     features = features_of(parts)
     text = chosen_column(features, text, 'Image', 'text', 'texts or pictures')
     label = chosen_column(features, label, 'ClassLabel', 'label', 'classes')
-    for name in (text, label): check_column(parts, name)
+    for name in (text, label): check_parts(parts, name)
     found = []
     for side, part in parts.items():
         side = side if side in SIDES else 'train'

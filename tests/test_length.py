@@ -1,0 +1,52 @@
+"A training asks its own answers whether it is done: what it sees there, and that this outlasts being put away"
+
+import numpy as np
+import pytest
+from tl_vs_scratch.tasks.builtin import emoji
+from tl_vs_scratch.tasks.scores import probabilities
+from tl_vs_scratch.training import paths
+from tl_vs_scratch.training.recipes import Settings, parse_strategy
+from tl_vs_scratch.training.trial import Training, put_away, take_up
+
+SETTINGS = Settings(size=16, bs=8, augment=False, max_steps=200)
+
+
+def new(strategy='scratch:convnet'):
+    task = emoji()
+    return Training(task, parse_strategy(strategy, task.medium.usual_body), 40, 0, SETTINGS)
+
+
+@pytest.fixture(scope='module')
+def training():
+    made = new()
+    while made.steps < 113: made.advance()
+    return made
+
+
+def test_a_look_says_how_much_has_moved(training):
+    "By hand: at step 113, against the last checkpoint at half the time, step 57"
+    at = {checkpoint.step: checkpoint.outputs['valid'] for checkpoint in training.path}
+    by_hand = np.abs(probabilities(at[113]) - probabilities(at[57])).sum(1).mean()/2
+    assert [look.step for look in training.looks] == list(at) and 0 < by_hand < 1
+    assert training.looks[-1].moved == pytest.approx(by_hand, abs=1e-6)
+    assert training.looks[0].moved == 1 # nothing to compare it with
+
+
+def test_the_looks_are_put_away(training, tmp_path):
+    put_away(training, tmp_path/'unfinished.safetensors')
+    again = new()
+    assert take_up(again, tmp_path/'unfinished.safetensors')
+    assert [(look.step, look.moved) for look in again.looks] == [(look.step, look.moved) for look in training.looks]
+    for one, other in zip(again.looks, training.looks): np.testing.assert_array_equal(one.losses, other.losses)
+
+
+@pytest.mark.parametrize('falls, moved, steps', [(False, .05, 160), (False, .3, 320), (True, .05, None), (True, .01, 160)])
+def test_answers_decide_when_it_is_over(falls, moved, steps):
+    "A loss that stays: three looks at rest, five where the answers move on. One that falls: never, but where nothing moves"
+    looks = [paths.Look(step, np.full(8, 1e3/step if falls else 1.), 1. if step < 57 else moved) for step in paths_of(640)]
+    assert next((look.step for k, look in enumerate(looks) if paths.is_flat(looks[:k + 1])), None) == steps
+
+
+def paths_of(most):
+    at = 0
+    while (at := paths.next_checkpoint(at)) <= most: yield at
