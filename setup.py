@@ -15,7 +15,7 @@ setup(
     keywords=[word.strip() for word in meta['keywords'].split(',')],
     python_requires=f">={meta['min_python']}",
     packages=find_packages(include=[lib, f'{lib}.*']),
-    package_data={lib: ['templates/*']},
+    package_data={lib: ['templates/*', 'stored/*']},
     install_requires=meta['requirements'].split(),
     extras_require={extra: meta[f'{extra}_requirements'].split() for extra in ('dev', 'energy', 'text', 'onnx', 'bench')},
     # The second one lets nbdev link our names from other projects' notebooks

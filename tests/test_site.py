@@ -184,3 +184,24 @@ def test_linked_widget_moves_without_a_kernel(page, url):
     third, = page.js(SHOWN)
     assert third != second and third.count('frozen') == 1 and '3,376,485 of' in third
     assert page.problems() == []
+
+
+TOLD = "[...document.querySelectorAll('.jupyter-widgets p[aria-live]')].filter(o => o.checkVisibility()).map(o => o.innerText)"
+
+
+@needs_browser
+@pytest.mark.parametrize('name', ['growing', 'dice', 'freezing', 'maps', 'explore'])
+def test_explorers_move_without_a_kernel(name, page, url):
+    "Each slider, by the keyboard, changes what is said; and all of it fits a phone"
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+    page.open(f'{url}/answers/{name}.html')
+    page.wait("document.querySelectorAll('.jupyter-widgets .noUi-handle').length > 0")
+    page.wait(f'{TOLD}.length > 0')
+    for handle in page.js("[...document.querySelectorAll('.noUi-handle')].filter(o => o.checkVisibility())"):
+        before, now = page.js(TOLD), int(float(handle.get_attribute('aria-valuenow')))
+        ActionChains(page.driver).click(handle).send_keys(Keys.ARROW_LEFT if now else Keys.ARROW_RIGHT).perform()
+        assert page.js(TOLD) != before, handle.get_attribute('aria-valuenow')
+    assert page.problems() == []
+    page.size(400)
+    assert page.too_wide() == []

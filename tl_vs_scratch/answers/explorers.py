@@ -11,6 +11,8 @@ from math import log10
 
 import ipywidgets as widgets
 
+from .sliders import grid, slider
+
 # %% ../../nbs/answers/07_explorers.ipynb #stages-and-sizes-of-a-learne
 def stages_and_sizes(
     of # A learner, a `StagedNet`, or the name of a body
@@ -64,19 +66,6 @@ def _all_rates(lr, n_stages):
     rates = [discriminative_lrs(lr, n_stages, decay) for decay in _DECAYS]
     return [[[0]*k + row[k:] for k in range(n_stages + 1)] for row in rates]
 
-def _slider(options, index, description):
-    wide = widgets.Layout(width='100%', max_width='560px')
-    style = dict(description_width='9.5em')
-    return widgets.SelectionSlider(options=options, index=index, description=description, style=style, layout=wide)
-
-def _stack(charts, index=0): return widgets.Stack(charts, selected_index=index)
-def _choose(slider, stack): return widgets.jslink((slider, 'index'), (stack, 'selected_index')) # in the browser
-
-def _charts(rates, names, sizes):
-    "A stack of charts for each decay"
-    plain = dict(layout=widgets.Layout(), style=widgets.HTML().style) # one for all, since a saved page holds each
-    def chart(setting): return widgets.HTML(_chart(setting, names, sizes), **plain)
-    return [_stack([chart(setting) for setting in row]) for row in rates]
 
 # %% ../../nbs/answers/07_explorers.ipynb #lr-explorer-of-tf-efficientn
 def lr_explorer(
@@ -86,14 +75,11 @@ def lr_explorer(
     "Sliders for decay and frozen stages; a bar for the rate of each stage and the count of what is trained"
     names, sizes = stages_and_sizes(of)
     rates = _all_rates(lr, len(names) - 1)
-    decay = _slider([f'{d:g}' for d in _DECAYS], 3, 'decay per stage')
-    frozen = _slider(['nothing', *names[:-1]], 0, 'frozen up to')
-    rows = _charts(rates, names, sizes)
-    shown = _stack(rows, 3)
-    _choose(decay, shown)
-    for row in rows: _choose(frozen, row)
-    box = widgets.VBox([decay, frozen, shown])
+    decay = slider([f'{d:g}' for d in _DECAYS], 3, 'decay per stage')
+    frozen = slider(['nothing', *names[:-1]], 0, 'frozen up to')
+    charts = [[_chart(setting, names, sizes) for setting in row] for row in rates]
+    box = widgets.VBox([decay, frozen, grid(charts, decay, frozen).rows])
     def note(_=None): box.rates = rates[decay.index][frozen.index]
-    for slider in (decay, frozen): slider.observe(note, 'index')
+    for moved in (decay, frozen): moved.observe(note, 'index')
     note()
     return box
