@@ -31,14 +31,13 @@ def first_numbers(batch)->np.ndarray|None: # (batch, numbers)
 
 def stage_features(
     net,  # A `StagedNet`
-    batch, # As its loader gives it
-    bare='inputs' # What the inputs are called
-)->dict:   # Name of the stage -> (batch, numbers)
+    batch # As its loader gives it
+)->dict:  # Name of the stage -> (batch, numbers)
     "What each stage makes of the examples"
     import torch
     net.eval()
     first = first_numbers(batch)
-    found = {} if first is None else {bare: first}
+    found = {} if first is None else dict(inputs=first)
     with torch.no_grad():
         state = net.entry(batch)
         for name, stage in net.stages.named_children():
@@ -78,7 +77,6 @@ class FeatureMap:
     labels:list     # Class numbers of the examples
     looks:list      # What to show of each: its data as an address, or a text
     one:str         # What an example is called
-    bare:str        # What the inputs are called
     stages:list     # Names, from the inputs on
     spots:dict      # Network -> list of (examples, 2), a stage each
     alike:dict      # Network -> list of shares, a stage each: see `alike`
@@ -113,8 +111,7 @@ def feature_map(
     made = own_or_made(nets, body or task.medium.usual_body)
     test = task.test_idxs[in_turn(task.labels[task.test_idxs], many)]
     batch = inputs_of(task, test, size or task.medium.size)
-    bare = task.medium.size_unit
-    features = {name: stage_features(net.cpu(), batch, bare) for name, net in made.items()}
+    features = {name: stage_features(net.cpu(), batch) for name, net in made.items()}
     return map_of(task, test, features, same_stages(features))
 
 def map_of(task, test:np.ndarray, features:dict, stages:list)->FeatureMap:
@@ -122,8 +119,7 @@ def map_of(task, test:np.ndarray, features:dict, stages:list)->FeatureMap:
     labels, looks = task.labels[test], [excerpt_of(task, task.sources[i]) for i in test]
     spots = {name: all_spots(by_stage) for name, by_stage in features.items()}
     shares = {name: all_alike(by_stage, labels) for name, by_stage in features.items()}
-    medium, classes = task.medium, list(task.classes)
-    return FeatureMap(classes, labels.tolist(), looks, medium.one, medium.size_unit, stages, spots, shares,
+    return FeatureMap(list(task.classes), labels.tolist(), looks, task.medium.one, stages, spots, shares,
                       chance_of(labels))
 
 def all_alike(features:dict, labels:np.ndarray)->list: return [alike(f, labels) for f in features.values()]
@@ -159,7 +155,7 @@ COLORS = '#0072B2', '#E69F00', '#009E73', '#CC79A7', '#D55E00', '#56B4E9', '#882
 def places(spots:np.ndarray)->list: # Of (left, top), in per cent of the map
     "Where the examples stand: the farther out, the closer together, so that the middle has room"
     x, y = np.clip(np.sign(spots)*np.sqrt(np.abs(spots))/1.7, -1, 1).T
-    return np.stack([50 + 46*x, 50 - 46*y], 1).round(1).tolist()
+    return np.stack([50 + 46*x, 50 - 46*y], 1).astype(float).round(1).tolist()
 
 def page_of(found:FeatureMap, name:str, k:int)->str:
     "The map of the k-th stage of a network, as HTML"
