@@ -19,7 +19,7 @@ import numpy as np
 from ..basics.choices import check_choice
 from ..basics.provenance import digest
 from ..networks.digests import content_digest
-from ..networks.names import body_digest, body_name, check_backbone, is_untrained
+from ..networks.names import body_digest, body_name, check_backbone, check_pretrained
 from ..tasks.media import Medium
 from ..tasks.scores import log_softmax, surprise
 from ..tasks.task import Task
@@ -214,6 +214,7 @@ def body_inputs(
     from tl_vs_scratch.training.features import Features
     from tl_vs_scratch.training.learners import pretrained_learner, scratch_learner
     from tl_vs_scratch.training.tables import write_tables
+    task = task.read_by(body)
     dls = task.dls(size=settings.size, augment=False)
     began = time.perf_counter()
     new_learner = pretrained_learner if seed is None else scratch_learner
@@ -241,8 +242,7 @@ def check_body(rival:Rival, body):
     "Stop with one sentence where the rival can not use the body"
     if not rival.uses_body: return
     check_backbone(body)
-    if rival.sees == 'pretrained' and is_untrained(body): raise ValueError(
-        f"rival '{rival.name}' needs pretrained weights, and '{body}' has none; choose another body")
+    if rival.sees == 'pretrained': check_pretrained(body, f"rival '{rival.name}'", 'choose another body')
 
 def inputs_of(task:Task, rival:Rival, idxs:dict, seed:int, settings:Settings, body)->Inputs:
     "What the rival sees"
