@@ -224,7 +224,7 @@ def _own_body(body, in_channels):
 
 # %% ../../nbs/networks/03_bodies.ipynb #create-backbone-body-tf-effi
 def create_backbone(
-    body='tf_efficientnet_lite0', # A name of `list_backbones`, `FromFile`, or your own stages: see `own_stages`
+    body='tf_efficientnet_lite0', # A name of `list_backbones`, `hf/NAME`, `FromFile`, or your own stages: see `own_stages`
     pretrained:bool=True,         # Pretrained or random weights; your own stages are taken as they are
     in_channels:int=3,            # Channels of the pictures
     image_size:int|tuple|None=None, # Of the pictures: a side, or height and width; None: the network's own
