@@ -238,6 +238,9 @@ def test_a_model_holds_its_word_pieces(mine, words, tmp_path):
     assert again.about.body == body and again.reader == f"hf/{tmp_path/'elsewhere'/'reader'}"
     table = again.predict(['sunset over buildings', 'fox face'], progress=False)
     assert table['class'].tolist() == said['class'].tolist() and np.allclose(table.probability, said.probability, atol=1e-6)
+    pytest.importorskip('onnxruntime')
+    exported = again.to_onnx(tmp_path/'m.onnx', ['sunset over buildings', 'fox face', 'a'])
+    assert exported.examples == 3 and exported.difference < 1e-4 and exported.tokenizer.is_file()
     again.save(tmp_path/'copy')
     assert load_model(tmp_path/'copy').about == again.about
     (tmp_path/'copy'/'reader'/'tokenizer.json').write_text((tmp_path/'elsewhere'/'reader'/'tokenizer.json').read_text() + ' ')

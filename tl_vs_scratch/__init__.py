@@ -48,6 +48,7 @@ _names = {
     'answers.plots': 'plot_learning_curves plot_cost_accuracy plot_overfitting_gap plot_lrs show_predictions',
     'answers.timelines': 'plot_timeline',
     'answers.explorers': 'lr_explorer',
+    'answers.marked': 'marked_texts',
     'answers.report': 'write_report',
     'answers.probes': 'probe_curve ProbeCurve',
     'answers.ranking': 'rank_bodies Ranking',

@@ -37,7 +37,7 @@ def fewer_axes(
     return [z @ axes for z in scaled]
 
 # %% ../../nbs/answers/10_probes.ipynb #held-back-e-e-e-the-stronges
-_HELD_BACK = (1e-4, 1e-3, 1e-2) # from the strongest on: each model starts from the one before
+_HELD_BACK = (1e-4, 1e-3, 1e-2, .1, 1.) # from the strongest on: each model starts from the one before
 
 def probe_outputs(
     x:np.ndarray,      # Features of all examples, (n_examples, n_features)

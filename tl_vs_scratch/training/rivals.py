@@ -86,7 +86,7 @@ def fit_plain_linear(x, y, x_valid, y_valid, n_classes:int, strengths:tuple=STRE
     def predict(x): return logs_of(best, x)
     return predict
 
-PENALTIES = (1e-4, 1e-3, 1e-2) # inverse strengths, from the strongest on
+PENALTIES = (1e-4, 1e-3, 1e-2, .1, 1.) # inverse strengths, from the strongest on
 
 def fit_linear(x, y, x_valid, y_valid, n_classes:int, penalties:tuple=PENALTIES)->Callable:
     "A multinomial logistic regression on standardised features; validation chooses the regularisation"
