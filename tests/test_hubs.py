@@ -338,3 +338,29 @@ def test_only_a_vocabulary(mine, words):
     (mine/'tokenizer.json').unlink()
     (mine/'vocab.txt').write_text('\n'.join(sorted(vocabulary, key=vocabulary.get)))
     assert piece_ids(words.sources[0], 20, f'hf/{mine}')[0] == vocabulary['[CLS]']
+
+
+def test_as_a_classifier_of_scikit_learn(bert, words):
+    model = tlvs.TransferClassifier('linear_probe', body=bert, max_steps=40, random_state=0)
+    texts, classes = np.array(words.sources[:60], object), np.array([words.classes[k] for k in words.labels[:60]])
+    model.fit(texts, classes)
+    assert model.model_.reader == bert and set(model.predict(texts[:5])) <= set(classes)
+
+
+def test_bodies_of_texts_are_ranked(bert, words):
+    table = tlvs.rank_bodies(words, ['minilm', bert]).table
+    assert table.body.tolist() == ['minilm', bert] and table.behind_low[1] > 0
+
+
+def test_a_word_is_left_out_of_the_mean(body, words):
+    "By the own word pieces, which know where in the text they are"
+    from tl_vs_scratch.answers.marked import MeanOfWords, words_in
+    text = 'sunset over buildings'
+    probe = MeanOfWords(words, body, 60, 0, Settings())
+    states, places = probe.states(text)
+    assert states.shape == (len(places), 24)
+    with torch.no_grad(): whole = probe.net.state_at(torch.tensor([piece_ids(text, 16, body)]), None)[0]
+    assert np.allclose(states.mean(0), whole.numpy(), atol=1e-5)
+    assert probe.falls(text, words_in(text)).shape == (3,) and probe.falls(text, [(0, 0)]) == 0
+    covered = {k for a, b in places for k in range(a, b)}
+    assert {k for k, c in enumerate(text) if c != ' '} <= covered

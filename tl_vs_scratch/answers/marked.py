@@ -177,5 +177,7 @@ def marked_texts(
         f"the study has no finished trial of '{strategy}' with {n} labels; it has {', '.join(marker.seeds) or 'none'}")
     guess, truth = study.guesses(n)[strategy][marker.seeds[strategy]], task.labels[task.test_idxs]
     order = sorted(study.excerpts().items(), key=lambda o: guess[o[0]] == truth[o[0]])[:most]
-    return MarkedTexts([(parted(text.decode(), marker.spans(strategy, i)), task.classes[truth[i]], task.classes[guess[i]])
-                        for i, text in order])
+    def row(i, text):
+        parts = parted(text.decode(), marker.spans(strategy, i))
+        return parts, task.classes[truth[i]], task.classes[guess[i]]
+    return MarkedTexts([row(i, text) for i, text in order])

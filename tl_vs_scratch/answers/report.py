@@ -200,7 +200,8 @@ def _left_out(task):
 def _evidence(study, summary):
     "What the sections between the answer and the circumstances show; empty without a finished training"
     table, score = summary.table, study.score
-    if table.empty: return dict(strategies=[], senses=[], classes=None, samples=[], disagreements=[], sheet={}, marked=False)
+    if table.empty: return dict(strategies=[], senses=[], classes=None, samples=[], disagreements=[], sheet={},
+                                marked=False)
     n, guess = int(table.n.max()), guess_score(study)
     track = track_of(score, table[table.n == n], guess)
     return _examples(study, summary, n) | dict(

@@ -224,7 +224,7 @@ def _own_body(body, in_channels):
 
 # %% ../../nbs/networks/03_bodies.ipynb #create-backbone-body-tf-effi
 def create_backbone(
-    body='tf_efficientnet_lite0', # A name of `list_backbones`, `hf/NAME`, `FromFile`, or your own stages: see `own_stages`
+    body='tf_efficientnet_lite0', # A name of `list_backbones`, `hf/NAME`, `FromFile`, or own stages: see `own_stages`
     pretrained:bool=True,         # Pretrained or random weights; your own stages are taken as they are
     in_channels:int=3,            # Channels of the pictures
     image_size:int|tuple|None=None, # Of the pictures: a side, or height and width; None: the network's own
@@ -269,8 +269,8 @@ def check_list(body, x:Pieces):
     mine = body if is_hub(body) else ''
     if not isinstance(body, str) or x.reader == mine: return
     raise ValueError(
-        f"these texts are numbered by the word pieces of {x.reader or 'MiniLM'}, and '{body}' has others; take the batches "
-        f'of task.read_by({body!r}).dls(), or give your DataBlock tlvs.piece_block(reader={mine!r})')
+        f"these texts are numbered by the word pieces of {x.reader or 'MiniLM'}, and '{body}' has others; take the "
+        f'batches of task.read_by({body!r}).dls(), or give your DataBlock tlvs.piece_block(reader={mine!r})')
 
 def medium_of(
     x:torch.Tensor # A batch as the network will get it

@@ -87,7 +87,8 @@ def complete_model(body:str, config, how:dict)->nn.Module:
     except Exception as e: raise ValueError( # of other shapes, damaged, ...
         f"the weights of '{body}' can not be loaded ({type(e).__name__}); fetch the model again") from e
     missing = sorted(map(str, found['missing_keys']))
-    if missing: raise ValueError(f"the weights of '{body}' are not complete: {len(missing)} are missing, as {missing[0]}")
+    if missing: raise ValueError(
+        f"the weights of '{body}' are not complete: {len(missing)} are missing, as {missing[0]}")
     return model
 
 def check_pieces(body:str, model:nn.Module):

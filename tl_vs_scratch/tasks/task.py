@@ -111,7 +111,7 @@ class Task:
         return replace(self, score=score)
 
     def read_by(self, body)->'Task':
-        "The same task as a network reads it, where it has a way of its own: `hf/NAME` reads texts by its own word pieces"
+        "The same task as a network reads it; `hf/NAME` reads texts by word pieces of its own"
         medium = self.medium.read_by(body)
         return self if medium == self.medium else replace(self, medium=medium)
 

@@ -93,7 +93,7 @@ def plain_example(model)->torch.Tensor: # (2, ...)
     "Two examples of the shape that a network gets, whatever is in them"
     return model.net.example(2) if of_texts(model) else torch.rand(2, *model.about.example)
 
-def write_tokenizer(model, path:Path)->Path|None: # The file; None of pictures
+def write_tokenizer(model, path:Path)->Path|None: # The file; None where examples are no texts
     "The list of word pieces beside the network, which neither cuts nor pads"
     if not of_texts(model): return None
     place = path.with_name(f'{path.stem}.tokenizer.json')
