@@ -13,7 +13,7 @@ from html import escape
 import numpy as np
 
 from ..tasks.pieces import piece_ids, read_text, tokenizer
-from ..tasks.texts import SHOWN, shortened
+from ..tasks.texts import SHOWN, Texts, shortened
 
 # %% ../../nbs/answers/07a_marked.ipynb #marked-heaviest
 MOST, LEAST, SHARE = 3, .05, 1/3 # words of a text; a fall that counts; of the heaviest word's fall
@@ -151,7 +151,7 @@ class Marker:
 
 def marker_for(study, n:int)->Marker|None:
     "Of a study of texts; None of others"
-    return Marker(study, n) if study.medium.excerpt_type.startswith('text/') and hasattr(study, 'store') else None
+    return Marker(study, n) if isinstance(study.medium, Texts) and hasattr(study, 'store') else None
 
 # %% ../../nbs/answers/07a_marked.ipynb #marked-html
 class MarkedTexts:
