@@ -266,6 +266,28 @@ def test_a_text_report_speaks_of_texts(told):
     assert '<i>lovely</i>' not in report and '&lt;i&gt;lovely&lt;/i&gt;' in report
 
 
+def test_the_heaviest_words_are_marked(told, reviews):
+    "In the texts that are shown, escaped, and also in a report that is written again without the texts"
+    result, out = told
+    report = (out/'report.html').read_text(encoding='utf-8')
+    marked = re.findall('<mark>([^<]*)</mark>', report)
+    legend, *words = marked
+    assert legend == 'Marked' and len(words) > 10
+    praise_or_blame = {'lovely', 'works', 'promised', 'adores', 'broke', 'never', 'arrived', 'waste', 'money', 'once', 'my', 'cat', 'as', 'thing', 'at', 'it'}
+    assert sum(o.lower() in praise_or_blame for o in words) > .8*len(words)
+    for q in re.findall('<q>(.*?)</q>', report): assert q.count('<mark>') <= 3 and not re.search('<(?!/?mark>)', q)
+    again = tlvs.Results(out).report(out/'again.html').read_text(encoding='utf-8')
+    assert re.findall('<mark>([^<]*)</mark>', again) == marked
+    for scheme in ('#ffe08a', '#6b5200'): assert f'--mark: {scheme}' in report # light and dark
+
+
+def test_predictions_of_a_study_that_was_read(told):
+    import matplotlib.pyplot as plt
+    figure = tlvs.show_predictions(tlvs.Results(told[1]), 'plain_linear')
+    assert sum(bool(ax.texts) for ax in figure.axes) > 3
+    plt.close(figure)
+
+
 def test_the_study_is_read_again(told):
     study = tlvs.Results(told[1])
     assert study.medium.name == 'texts' and study.task.groups is not None

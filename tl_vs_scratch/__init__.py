@@ -53,6 +53,7 @@ _names = {
     'answers.freezing': 'freezing_explorer',
     'answers.maps': 'map_explorer feature_map',
     'answers.explore': 'explore',
+    'answers.marked': 'marked_texts',
     'answers.report': 'write_report',
     'answers.probes': 'probe_curve ProbeCurve',
     'answers.ranking': 'rank_bodies Ranking',

@@ -65,14 +65,14 @@ def matrix_rows(matrix:np.ndarray, classes:list, shown:list, pairs:list)->list:
         return dict(share=f'{shares[i, j]:.0f}' if matrix[i, j] else '', right=i == j, place=place)
     return [dict(name=classes[i], cells=[cell(i, j) for j in shown]) for i in shown]
 
-def mixed_examples(matrix:np.ndarray, classes:list, by_seed:dict, sheet, pairs:list)->list:
+def mixed_examples(matrix:np.ndarray, classes:list, by_seed:dict, sheet, pairs:list, by:str='')->list:
     "For each of the pairs, some of the examples"
     found = []
     for i, j in pairs:
         taken = np.any([guess == j for guess in by_seed.values()], 0) & (sheet.truth == i)
         guess = np.where(taken, j, sheet.truth)
         title = pair_title(classes[i], classes[j], matrix[i, j]/matrix[i].sum())
-        examples = sheet.show(np.flatnonzero(taken).tolist(), guess)
+        examples = sheet.show(np.flatnonzero(taken).tolist(), guess, by)
         found.append(dict(place=f'mix-{i}-{j}', title=title, examples=examples))
     return found
 
@@ -87,4 +87,4 @@ def by_class(
     shown, pairs = worth_showing(matrix, MOST_CLASSES), most_mixed(matrix, MOST_PAIRS)
     return dict(name=label, seeds=len(by_seed), bars=class_bars(matrix, classes), columns=[classes[j] for j in shown],
                 rows=matrix_rows(matrix, classes, shown, pairs), left_out=len(classes) - len(shown),
-                mixed=mixed_examples(matrix, classes, by_seed, sheet, pairs))
+                mixed=mixed_examples(matrix, classes, by_seed, sheet, pairs, label))

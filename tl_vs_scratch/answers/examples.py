@@ -15,6 +15,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from .advice import representatives
+from .marked import parted
 from .words import ALL_WRONG, LOOK_AT_LABELS, disagreement_count, mistakes, one_right, taken_for
 
 # %% ../../nbs/answers/08_examples.ipynb #data-uri-mime-str-the-type-o
@@ -34,8 +35,10 @@ def template(name:str):
 class Sheet:
     "The examples that a report shows, and what was embedded for them"
     def __init__(self,
-        study # A `Study`
+        study,      # A `Study`
+        marker=None # A `Marker` of a study of texts: which words are marked
     ):
+        self.marker, self.marked = marker, False # are any?
         self.classes, self.type = study.task.classes, study.medium.excerpt_type
         self.truth = study.task.labels[study.task.test_idxs] # class numbers of the test examples
         self.kept, self.used = study.excerpts(), {}
@@ -56,13 +59,18 @@ class Sheet:
         truth = self.classes[self.truth[i]]
         taken = truth if guess is None else self.classes[guess[i]]
         wrong = None if taken == truth else taken
-        return dict(self._embed(i), truth=truth, taken=wrong, alt=taken_for(truth, wrong, by))
+        return dict(self._embed(i, by), truth=truth, taken=wrong, alt=taken_for(truth, wrong, by))
 
-    def _embed(self, i):
-        "What is to be seen: a text, or where in the page it is"
-        if self.type.startswith('text/'): return dict(id=None, text=self.kept[i].decode())
+    def _embed(self, i, by):
+        "What is to be seen: a text in pieces, marked and not, or where in the page it is"
+        if self.type.startswith('text/'): return dict(id=None, parts=self._parts(i, by))
         self.used[f'p{i}'] = data_uri(self.type, self.kept[i])
-        return dict(id=f'p{i}', text=None)
+        return dict(id=f'p{i}', parts=None)
+
+    def _parts(self, i, by):
+        spans = self.marker.spans(by, i) if self.marker and by else []
+        self.marked = self.marked or bool(spans)
+        return parted(self.kept[i].decode(), spans)
 
 # %% ../../nbs/answers/08_examples.ipynb #sample-sheet-label-by-seed-m
 def _sample(sheet, label, by_seed, most=10):

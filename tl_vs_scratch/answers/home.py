@@ -66,7 +66,7 @@ def known_length(study:Results, task:Task, entrant, n_stages:int):
 def count_stages(task:Task, entrant, settings)->int:
     "How many stages a strategy's body has"
     from tl_vs_scratch.training.trial import learner_of
-    dls = task.dls(task.min_labels, bs=settings.bs, size=settings.size, augment=False)
+    dls = task.read_by(entrant.body).dls(task.min_labels, bs=settings.bs, size=settings.size, augment=False)
     return len(learner_of(entrant, task, dls).model.stages)
 
 # %% ../../nbs/answers/17_home.ipynb #home-train

@@ -253,7 +253,9 @@ def _sources(study)->dict: # Position in the test set -> what the medium can dra
     "The test examples; of a study that was read from its folder, the small copies that it keeps"
     task = study.task
     own = {k: task.sources[i] for k, i in enumerate(task.test_idxs) if task.sources[i] is not None}
-    return own or {k: io.BytesIO(copy) for k, copy in study.excerpts().items()}
+    is_text = study.medium.excerpt_type.startswith('text/')
+    def source(copy): return copy.decode() if is_text else io.BytesIO(copy)
+    return own or {k: source(copy) for k, copy in study.excerpts().items()}
 
 def _draw_example(ax, task, source, truth:int, guess:int):
     "One example, with its class and what it was taken for"

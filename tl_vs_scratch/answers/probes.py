@@ -19,7 +19,7 @@ from .words import probe_sentence, probe_title
 from ..basics.progress import Progress, in_notebook
 from ..fast.switch import faster
 from ..studies.plan import default_sizes
-from ..tasks.scores import Score, as_score
+from ..tasks.scores import Score, as_score, log_softmax
 from ..tasks.sources import load_task
 from ..tasks.task import Task
 from ..training.recipes import STRATEGIES
@@ -37,7 +37,7 @@ def fewer_axes(
     return [z @ axes for z in scaled]
 
 # %% ../../nbs/answers/10_probes.ipynb #held-back-e-e-e-the-stronges
-_HELD_BACK = (1e-4, 1e-3, 1e-2) # from the strongest on: each model starts from the one before
+_HELD_BACK = (1e-4, 1e-3, 1e-2, .1, 1.) # from the strongest on: each model starts from the one before
 
 def probe_outputs(
     x:np.ndarray,      # Features of all examples, (n_examples, n_features)
@@ -54,8 +54,13 @@ def probe_outputs(
     for c in _HELD_BACK:
         model.set_params(C=c).fit(a, labels[train])
         loss = log_loss(labels[valid], model.predict_proba(v), labels=model.classes_)
-        if best is None or loss < best[0]: best = loss, model.predict_log_proba(t)
+        if best is None or loss < best[0]: best = loss, _logs(model, t)
     return _for_all_classes(best[1], model.classes_, labels.max() + 1)
+
+def _logs(model, x):
+    "Log-probabilities of a fitted model, finite where its probabilities are too small for a number"
+    scores = model.decision_function(x)
+    return log_softmax(np.stack([-scores, scores], 1)/2 if scores.ndim == 1 else scores)
 
 def _for_all_classes(logs:np.ndarray, classes:np.ndarray, n_classes:int)->np.ndarray:
     "Logarithms of probabilities for every class: one without a training example is impossible"

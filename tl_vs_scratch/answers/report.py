@@ -28,6 +28,7 @@ from .plots import INK, guess_score, look, plot_cost, plot_learning_curves, plot
 from .summary import Summary, summarise
 from .fronts import cost_front, plot_cost_front
 from .glance import at_largest, lead_lines, spoken
+from .marked import marker_for
 from .timelines import plot_timeline
 from .words import (
     capital, captions, caution_words, cost_alt, curve_alt, evidence_words, facts, front_alt, gap_alt, limits, overview,
@@ -199,7 +200,8 @@ def _left_out(task):
 def _evidence(study, summary):
     "What the sections between the answer and the circumstances show; empty without a finished training"
     table, score = summary.table, study.score
-    if table.empty: return dict(strategies=[], senses=[], classes=None, samples=[], disagreements=[], sheet={})
+    if table.empty: return dict(strategies=[], senses=[], classes=None, samples=[], disagreements=[], sheet={},
+                                marked=False)
     n, guess = int(table.n.max()), guess_score(study)
     track = track_of(score, table[table.n == n], guess)
     return _examples(study, summary, n) | dict(
@@ -226,11 +228,11 @@ def _sense(verdict, score):
 
 def _examples(study, summary, n):
     "What was right and what was wrong with `n` labels"
-    sheet, guesses = Sheet(study), study.guesses(n)
+    sheet, guesses = Sheet(study, marker_for(study, n)), study.guesses(n)
     taken = summary.advice.strategy or at_largest(summary).index[0]
     classes = by_class(taken, guesses[taken], sheet) if taken in guesses else None
     shown, groups = samples(guesses, sheet), disagreements(study, summary.table, guesses, sheet)
-    return dict(classes=classes, samples=shown, disagreements=groups, sheet=sheet.used)
+    return dict(classes=classes, samples=shown, disagreements=groups, sheet=sheet.used, marked=sheet.marked)
 
 # %% ../../nbs/answers/09_report.ipynb #report-code
 def changed_settings(settings:Settings)->dict:

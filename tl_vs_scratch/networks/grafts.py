@@ -34,7 +34,7 @@ class Pooled(nn.Module):
     "The mean of a state (batch, ..., features) over its places that are not empty (zero throughout)"
     def forward(self, x):
         places = x.flatten(1, -2)
-        return places.sum(1)/places.any(-1).sum(1, keepdim=True).clamp(min=1)
+        return places.sum(1)/(places != 0).any(-1).sum(1, keepdim=True).clamp(min=1)
 
 def features_last(
     state:torch.Tensor # What a stage gives: (batch, features), tokens, or a map of either order

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LITES', 'TEXT_BODIES', 'UNTRAINED', 'RATES', 'list_backbones', 'is_untrained', 'library_of', 'is_factory',
-           'own_stages', 'FromFile', 'is_named', 'reads', 'check_reads', 'rate_factor', 'check_backbone', 'body_digest',
-           'body_name']
+           'own_stages', 'FromFile', 'is_named', 'reads', 'check_reads', 'rate_factor', 'check_backbone',
+           'check_pretrained', 'body_digest', 'body_name']
 
 # %% ../../nbs/networks/00_names.ipynb #inspect-tl-vs-scratch-basics
 import hashlib
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..basics.choices import meant
 from .digests import content_digest
+from ..tasks.hubs import hub_config, hub_digest, hub_weights, is_hub
 
 # %% ../../nbs/networks/00_names.ipynb #lites-tf-efficientnet-lite-t
 LITES = ['tf_efficientnet_lite0', 'tf_efficientnet_lite1', 'tf_efficientnet_lite2']
@@ -93,7 +94,7 @@ class FromFile:
     digest:str=''    # Of what the file holds; found here
 
     def __post_init__(self):
-        if not isinstance(self.name, str) or self.name in ['convnet', *TEXT_BODIES]: raise ValueError(
+        if reads(self.name) != 'pictures' or self.name == 'convnet': raise ValueError(
             'a file of weights goes with a network of timm or torchvision by its name')
         path = Path(self.path).expanduser().absolute()
         if not path.is_file(): raise FileNotFoundError(f"there is no file of weights '{self.path}'")
@@ -115,7 +116,7 @@ def reads(
 )->str:  # 'pictures', 'texts', or '' of one's own modules
     "What a body takes"
     if not is_named(body): return ''
-    return 'texts' if str(getattr(body, 'name', body)) in TEXT_BODIES else 'pictures'
+    return 'texts' if is_hub(body) or str(getattr(body, 'name', body)) in TEXT_BODIES else 'pictures'
 
 def check_reads(body, medium:str, usual:str):
     "Stop with one sentence where a body can not read examples of this medium; `usual` is one that can"
@@ -134,7 +135,8 @@ def rate_factor(
     what:str  # 'head': nothing but a head on a pretrained body; else how the body began: 'pretrained' or 'random'
 )->float:
     "By how much the learning rates of a body differ from those of the recipes"
-    return RATES.get(body, {}).get(what, 1.) if isinstance(body, str) else 1.
+    if not isinstance(body, str): return 1.
+    return RATES.get('minilm' if is_hub(body) else body, {}).get(what, 1.)
 
 # %% ../../nbs/networks/00_names.ipynb #check-backbone-body-a-name-a
 def check_backbone(
@@ -142,18 +144,29 @@ def check_backbone(
 ):       # Raises ValueError
     "Stop with one sentence where `create_backbone` can not build the body"
     if isinstance(body, FromFile): return check_backbone(body.name)
-    if isinstance(body, str):
+    if is_hub(body): hub_config(body)
+    elif isinstance(body, str):
         if body in list_backbones() or library_of(body): return
         known = list_backbones()
         raise ValueError(
             f"can not stage '{body}'; supported are {', '.join(known)}, any network of timm by its name, torchvision's "
-            f"as 'torchvision/NAME', or a dict or list of modules as stages.{meant(body, known)}")
-    if is_factory(body):
+            f"as 'torchvision/NAME', text models of transformers as 'hf/NAME', or a dict or list of modules as stages."
+            f'{meant(body, known)}')
+    elif is_factory(body):
         if _takes_nothing(body): return
         raise ValueError(f'a function that gives a body takes no arguments; {_called(body)} does')
-    if not _holds_modules(body): raise ValueError(
+    elif not _holds_modules(body): raise ValueError(
         f'a body is a name, a dict or list of modules (input first), or a function without arguments that gives one; '
         f'got {type(body).__name__}')
+
+def check_pretrained(
+    body,    # As in `create_backbone`
+    who:str, # Needs pretrained weights: "strategy 'fine_tune'"
+    hint:str # What to do instead
+):           # Raises ValueError or FileNotFoundError
+    "Stop with one sentence where a body has no pretrained weights"
+    if is_untrained(body): raise ValueError(f"{who} needs pretrained weights, and '{body}' has none; {hint}")
+    if is_hub(body): hub_weights(body)
 
 def _called(function): return getattr(function, '__name__', type(function).__name__)
 
@@ -162,6 +175,7 @@ def body_digest(
     body # As in `create_backbone`
 )->str:  # The name; for one's own modules 16 hexadecimal digits
     "A text that is the same for two bodies exactly where they are the same, also in another process"
+    if is_hub(body): return f'hf {hub_digest(body)}'
     if isinstance(body, str): return body
     if isinstance(body, FromFile): return f'{body.name} {body.digest}'
     if not is_factory(body): return content_digest('modules', own_stages(body))

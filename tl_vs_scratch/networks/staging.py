@@ -49,6 +49,10 @@ def _has_parts(module):
     return next(module.children(), None) is not None and type(module).forward is not nn.Module.forward
 
 # %% ../../nbs/networks/02a_staging.ipynb #trace-fx-tracer-notes-the-s
+class _StandIn(fx.Proxy):
+    "A value in a trace, which knows how long it is: `f(*sizes)` asks"
+    def __len__(self): return len(self.node.meta['value'])
+
 class Trace(fx.Tracer):
     "Notes the steps of a network, with the value of each for a batch `x`"
     def __init__(self, model, x, depth=0):
@@ -60,6 +64,11 @@ class Trace(fx.Tracer):
         return fn, [self.root, self.create_proxy('placeholder', 'x', (), {})] # other arguments keep their defaults
 
     def is_leaf_module(self, m, name): return name not in self.inside
+    def proxy(self, node): return _StandIn(node, self)
+
+    def create_proxy(self, kind, *args, **kwargs):
+        proxy = super().create_proxy(kind, *args, **kwargs)
+        return None if proxy.node.meta.get('value', proxy) is None else proxy # `if mask is not None` asks
 
     def call_module(self, m, forward, args, kwargs):
         return forward(*args, **kwargs) if self.running else super().call_module(m, forward, args, kwargs)

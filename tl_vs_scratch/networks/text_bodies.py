@@ -37,7 +37,7 @@ class Embeddings(nn.Module):
 
 def is_word(x:torch.Tensor)->torch.Tensor: # (batch, tokens) of bool
     "Where the state (batch, tokens, width) holds a word"
-    return x.any(-1)
+    return (x != 0).any(-1) # not x.any(-1): ONNX would round to whole numbers first
 
 # %% ../../nbs/networks/05_text_bodies.ipynb #layer-nn-module-one-layer-of
 class Layer(nn.Module):

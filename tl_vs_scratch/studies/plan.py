@@ -112,7 +112,9 @@ def named_for(
 def check_entrants(entrants:dict, medium:Medium):
     "Stop with one sentence where a body can not read such examples"
     for entrant in entrants.values():
-        if entrant.body: check_reads(entrant.body, medium.name, medium.usual_body)
+        if not entrant.body: continue
+        check_reads(entrant.body, medium.name, medium.usual_body)
+        medium.read_by(entrant.body) # stops where it can not read examples of this size
 
 def bodies_of(
     body # As in `create_backbone`, or a list of names

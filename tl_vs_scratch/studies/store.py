@@ -52,6 +52,7 @@ TABLES = (
     'CREATE TABLE IF NOT EXISTS runs (at TEXT, study TEXT, machine TEXT)',
     """CREATE TABLE IF NOT EXISTS excerpts (
         fingerprint TEXT, position INTEGER, data BLOB, PRIMARY KEY (fingerprint, position))""",
+    'CREATE TABLE IF NOT EXISTS marks (key TEXT, position INTEGER, spans TEXT, PRIMARY KEY (key, position))',
 )
 
 # %% ../../nbs/studies/00_store.ipynb #to-blob-outputs-np-ndarray-n
@@ -214,3 +215,12 @@ class Store:
         "Position in the test set -> bytes"
         ask = 'SELECT position, data FROM excerpts WHERE fingerprint = ? ORDER BY position'
         with self.open() as db: return dict(db.execute(ask, (fingerprint,)).fetchall())
+
+    def add_mark(self, key:str, position:int, spans:list):
+        "Keep which words of a test text a trial weighs most: (start, end) in its excerpt"
+        self.write('INSERT OR REPLACE INTO marks VALUES (?, ?, ?)', (key, int(position), json.dumps(spans)))
+
+    def marks(self, key:str)->dict: # Position in the test set -> list of (start, end)
+        "What was kept of a trial"
+        with self.open() as db: rows = db.execute('SELECT position, spans FROM marks WHERE key = ?', (key,)).fetchall()
+        return {position: [tuple(span) for span in self.parsed(spans)] for position, spans in rows}

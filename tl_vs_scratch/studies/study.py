@@ -52,13 +52,13 @@ class Study(Results):
                                 # (label, n, seed); where several train at a time, each training gets a copy
     ):
         self.cbs = cbs
-        if settings.size: replace(task.medium, size=settings.size) # stops where such examples can not be so large
+        medium = replace(task.medium, size=settings.size or task.medium.size) # stops where examples can not be so large
         sizes = sorted(set(default_sizes(task, 2) if sizes is None else sizes))
         if not sizes: raise ValueError('there is no number of labels: sizes is empty; leave it out, or give some')
         for n in sizes: task.check_size(n)
         if int(seeds) < 1: raise ValueError(f'seeds must be at least 1, not {seeds}')
         self.entrants = entrants_of(named_for(strategies, task.medium), body or task.medium.usual_body)
-        check_entrants(self.entrants, task.medium)
+        check_entrants(self.entrants, medium)
         arms = {label: entrant.arm() for label, entrant in self.entrants.items()}
         digests = {label: digest_of(task, entrant, settings) for label, entrant in self.entrants.items()}
         out = Path(out or Path('runs')/task.name)

@@ -39,6 +39,10 @@ class Medium:
         "How much work an example of this size is for a network, relative to one of the usual size; roughly"
         return 1.
 
+    def read_by(self, body)->'Medium':
+        "The same for the network that reads the examples, where it has a way of its own to read them"
+        return self
+
     def as_dict(self)->dict:
         "Its name and settings, for a file"
         return dict(name=self.name, **asdict(self))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PACKAGE', 'TOKENIZER', 'WEIGHTS', 'PAD', 'END', 'LONG', 'LONGEST', 'MOST', 'decoded', 'read_text', 'check_sha256',
-           'packaged', 'tokenizer', 'piece_ids', 'usual_size']
+           'packaged', 'minilm_tokenizer', 'tokenizer', 'piece_ids', 'marks_ends', 'padding', 'places', 'usual_size']
 
 # %% ../../nbs/tasks/04a_pieces.ipynb #hashlib-importlib-util-find
 import codecs
@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..basics.session import session
+from .hubs import hub_config, hub_digest, hub_tokenizer, padding_of, places_of
 
 # %% ../../nbs/tasks/04a_pieces.ipynb #decoded-data-bytes-str-what
 def decoded(data:bytes)->str:
@@ -53,30 +54,51 @@ def packaged(
 # %% ../../nbs/tasks/04a_pieces.ipynb #pad-end-what-fills-up-a-batc
 PAD, END = 0, 102 # what fills up a batch, and what ends a text
 
-def tokenizer():
+LONG = 40 # characters of a piece, on average, at most: what comes later is not looked at
+
+def minilm_tokenizer():
+    "MiniLM's list, as its file has it"
+    path = packaged(*TOKENIZER) # first: it says what is missing
+    from tokenizers import Tokenizer
+    return Tokenizer.from_file(str(path))
+
+def tokenizer(
+    reader:str='' # Whose list: a model's, as `hf/NAME`; '': MiniLM's
+):
     "The list of word pieces; it neither cuts nor pads"
     def make():
-        path = packaged(*TOKENIZER) # first: it says what is missing
-        from tokenizers import Tokenizer
-        found = Tokenizer.from_file(str(path))
+        found = hub_tokenizer(reader) if reader else minilm_tokenizer()
         found.no_truncation()
         found.no_padding()
         return found
-    return session.drawer('files').take('the tokenizer', make)
+    which = (reader, hub_digest(reader, weights=False)) if reader else ''
+    return session.drawer('tokenizers').take(which, make)
 
 def piece_ids(
-    text:str, # Of any length
-    size:int  # Pieces at most, the two that mark beginning and end included
+    text:str,     # Of any length
+    size:int,     # Pieces at most, the two that mark beginning and end included
+    reader:str='' # Whose list, as in `tokenizer`
 )->list[int]:
     "The numbers of a text's pieces"
     text = text[:LONG*size].encode(errors='replace').decode() # the list of pieces knows no half letters
-    ids = tokenizer().encode(text).ids
-    return ids if len(ids) <= size else [*ids[:size - 1], END]
+    ids = tokenizer(reader).encode(text).ids
+    if len(ids) <= size: return ids
+    return [*ids[:size - 1], *(ids[-1:] if marks_ends(reader) else ids[size - 1:size])]
 
-LONG = 40 # characters of a piece, on average, at most: what comes later is not looked at
+def marks_ends(reader:str='')->bool:
+    "Does the list put a mark before each text and one after it?"
+    return tokenizer(reader).num_special_tokens_to_add(False) > 1
 
 # %% ../../nbs/tasks/04a_pieces.ipynb #longest-pieces-that-are-look
-LONGEST, MOST = 128, 512 # pieces that are looked at where nobody says more, and that a network has places for
+LONGEST, MOST = 128, 512 # pieces that are looked at where nobody says more, and that MiniLM has places for
+
+def padding(reader:str='')->int:
+    "What fills up a batch of texts that are numbered by such a list"
+    return padding_of(hub_config(reader)) if reader else PAD
+
+def places(reader:str='')->int:
+    "How many pieces a model has places for"
+    return places_of(hub_config(reader)) if reader else MOST
 
 def usual_size(
     texts:list,    # Strings

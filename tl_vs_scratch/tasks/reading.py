@@ -104,12 +104,15 @@ def empty_loaders(
         blank = medium.blank(Path(folder), size)
         return block.dataloaders([blank, blank], bs=bs, num_workers=0).new_empty()
 
-def blank_batch(shape:list):
+def blank_batch(
+    shape:list,   # Of an example
+    reader:str='' # Of texts: the network that reads them, as `hf/NAME`; '': MiniLM
+):                # (2, ...)
     "Two examples of this shape as a network gets them; of one dimension, they are texts"
     import torch
-    from tl_vs_scratch.tasks.loading import Pieces
+    from tl_vs_scratch.tasks.loading import as_pieces
     blank = torch.zeros(2, *shape)
-    return blank if len(shape) > 1 else Pieces(blank.long())
+    return blank if len(shape) > 1 else as_pieces(blank.long().tolist(), reader)
 
 # %% ../../nbs/tasks/09_reading.ipynb #reading-batches
 def trouble(error:Exception)->str:

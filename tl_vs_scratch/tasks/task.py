@@ -110,6 +110,11 @@ class Task:
         "The same task, judged by another score"
         return replace(self, score=score)
 
+    def read_by(self, body)->'Task':
+        "The same task as a network reads it; `hf/NAME` reads texts by word pieces of its own"
+        medium = self.medium.read_by(body)
+        return self if medium == self.medium else replace(self, medium=medium)
+
     def paths(self, idxs)->list[Path]:
         "The names of examples as fastai's loaders take them"
         return [Path(self.ids[i]) for i in idxs]

@@ -9,13 +9,14 @@ __all__ = ['SEEN', 'SHOWN', 'short_hash', 'text_digest', 'TfIdf', 'shortened', '
 import hashlib
 import re
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..basics.session import session
+from .hubs import is_hub
 from .media import Medium
-from .pieces import LONGEST, MOST, piece_ids, read_text
+from .pieces import LONGEST, piece_ids, places, read_text
 from .sketches import near_texts
 
 # %% ../../nbs/tasks/04b_texts.ipynb #short-hash-text-str-str-retu
@@ -60,6 +61,7 @@ def shortened(text:str, most:int=SHOWN)->str:
 class Texts(Medium):
     "Texts of up to `size` word pieces"
     size:int = LONGEST
+    reader:str = '' # Whose list of word pieces: a model's, as `hf/NAME`; '': MiniLM's
 
     name = 'texts'
     one, many, size_unit = 'text', 'texts', 'word pieces'
@@ -70,7 +72,12 @@ class Texts(Medium):
     usual_body, small_body = 'minilm', 'bag'
 
     def __post_init__(self):
-        if not 4 <= self.size <= MOST: raise ValueError(f'size must be from 4 to {MOST} word pieces, not {self.size}')
+        most = places(self.reader)
+        if not 4 <= self.size <= most: raise ValueError(
+            f'size must be from 4 to {most} word pieces{" for " if self.reader else ""}{self.reader}, not {self.size}')
+
+    def read_by(self, body): return replace(self, reader=body if is_hub(body) else '')
+    def as_dict(self): return dict(name=self.name, size=self.size) # who reads it is said by the body
 
     def size_words(self, size=None): return f'texts of up to {size or self.size} {self.size_unit}'
     def work(self, size): return size/24
@@ -88,11 +95,11 @@ class Texts(Medium):
 
     def pieces(self, source, size:int, digest:str|None=None)->list[int]:
         "Numbers of the word pieces; kept where there is a digest, since each epoch asks again"
-        def make(): return piece_ids(read_text(source), size)
-        return session.drawer('pieces').take((digest, size), make) if digest else make()
+        def make(): return piece_ids(read_text(source), size, self.reader)
+        return session.drawer('pieces').take((digest, size, self.reader), make) if digest else make()
 
     def largest(self, task):
-        lengths = [len(self.pieces(s, MOST, d)) for s, d in zip(task.sources, task.digests)]
+        lengths = [len(self.pieces(s, places(self.reader), d)) for s, d in zip(task.sources, task.digests)]
         cut = np.minimum(lengths, self.size)
         return int(np.argmax(lengths)), float(cut.mean()/cut.max())
 
@@ -109,6 +116,7 @@ class Texts(Medium):
     def input_block(self, task, size):
         from functools import partial
         from tl_vs_scratch.tasks.loading import pieces_of, piece_block
+        replace(self, size=size) # stops where its network has no place for so many
         return piece_block(size, partial(pieces_of, task, size))
 
     def plain_features(self): return TfIdf()

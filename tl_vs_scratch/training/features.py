@@ -35,6 +35,7 @@ from ..fast.hardware import fast_bfloat16
 from ..fast.switch import is_fast
 from ..networks.digests import content_digest, is_own_code
 from ..networks.staged import StagedNet
+from ..tasks.pieces import padding
 from ..tasks.task import Task
 from .costs import FlopCounter
 from .learners import pretrained_learner
@@ -74,7 +75,8 @@ def read_varied(dl, idxs, seeds)->torch.Tensor:
         set_seed(int(seed))
         views.append(read(dl, [i]))
     if views[0].ndim > 2: return torch.cat(views)
-    return pad_sequence([view[0] for view in views], batch_first=True) # of another length each
+    filler = padding(getattr(views[0], 'reader', ''))
+    return pad_sequence([view[0] for view in views], batch_first=True, padding_value=filler) # of another length each
 
 # %% ../../nbs/training/06_features.ipynb #examples-the-examples-of-one
 class Examples:
@@ -381,6 +383,7 @@ def task_features(
     precision:str='auto'          # As in `cached_prefix`
 )->np.ndarray:                    # (n_examples, n_features), float32, in the order of `task.ids`
     "What the whole pretrained body makes of each example of a task; computed once, then read from the cache"
+    task = task.read_by(body)
     dls = task.dls(size=size, augment=False)
     net = pretrained_learner(dls, body).model # that of the trials, so that the tables are theirs
     kept, whole, every = Features(net, dls, task, precision), len(net.stages), range(len(task))

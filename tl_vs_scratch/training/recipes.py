@@ -17,7 +17,8 @@ import numpy as np
 from ..basics.choices import check_choice, counted
 from ..basics.provenance import digest
 from ..networks.digests import content_digest
-from ..networks.names import FromFile, body_digest, body_name, check_backbone, is_untrained, rate_factor
+from ..networks.names import (FromFile, body_digest, body_name, check_backbone, check_pretrained,
+                                          rate_factor)
 from ..tasks.scores import Score
 from ..tasks.task import Task
 from .paths import Checkpoint, is_flat
@@ -301,8 +302,7 @@ def parse_strategy(
     chosen = own or body
     if isinstance(chosen, FromFile) and strategy.start == 'random': chosen = chosen.name # the same network, no weights
     check_backbone(chosen)
-    if is_untrained(chosen) and strategy.start == 'pretrained': raise ValueError(
-        f"strategy '{name}' needs pretrained weights, and '{chosen}' has none; only scratch can use it")
+    if strategy.start == 'pretrained': check_pretrained(chosen, f"strategy '{name}'", 'only scratch can use it')
     if isinstance(spec, str): strategy = strategy.for_body(chosen) # else its rates are meant
     return Entrant(f'{name}:{own}' if own else name, strategy, chosen)
 

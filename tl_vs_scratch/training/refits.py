@@ -17,7 +17,7 @@ from fastcore.basics import patch
 
 from ..basics.progress import Progress
 from ..fast.switch import faster
-from ..networks.names import body_digest
+from ..networks.names import body_digest, body_name, is_named
 from ..tasks.scores import surprise
 from ..tasks.task import Task
 from .models import About, Model
@@ -179,12 +179,13 @@ def model_of(
 )->Model:
     "The model that a training has made"
     net, entrant = training.learn.model, training.entrant
-    own = not isinstance(entrant.body, str)
+    named = is_named(entrant.body)
     example = training.learn.dls.valid.one_batch()[0].shape[1:]
     about = About(
         task=task.name, classes=list(task.classes), medium=task.medium.as_dict(),
-        size=training.settings.size or task.medium.size, strategy=entrant.label, body=body_digest(entrant.body),
-        own_body=own, cut=entrant.strategy.cut, stages=net.stage_names, example=list(example),
-        temperature=length.temperature)
+        size=training.settings.size or task.medium.size, strategy=entrant.label,
+        body=body_name(entrant.body) if named else body_digest(entrant.body), own_body=not named,
+        cut=entrant.strategy.cut, stages=net.stage_names, example=list(example),
+        temperature=length.temperature, reader=getattr(net.entry, 'digest', ''))
     real = task.test_idxs if task.is_test.any() else task.labelled_idxs
     return Model(net, about, examples=[task.sources[i] for i in real])

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['STRENGTHS', 'PENALTIES', 'SEES', 'MOST_FREQUENT', 'PLAIN_SVM', 'PLAIN_LINEAR', 'NEAREST_NEIGHBOUR', 'RANDOM_PROBE',
            'RIVALS', 'RIVALS_VERSION', 'fit_most_frequent', 'for_all_classes', 'fit_svm', 'unit_length',
-           'fit_neighbours', 'fit_plain_linear', 'fit_linear', 'Rival', 'RivalEntrant', 'rival_digest', 'Inputs',
-           'nothing', 'plain_inputs', 'body_inputs', 'part_features', 'check_body', 'inputs_of', 'run_rival',
+           'fit_neighbours', 'logs_by', 'fit_plain_linear', 'fit_linear', 'Rival', 'RivalEntrant', 'rival_digest',
+           'Inputs', 'nothing', 'plain_inputs', 'body_inputs', 'part_features', 'check_body', 'inputs_of', 'run_rival',
            'as_rival', 'fit_and_predict', 'rival_id', 'rival_costs']
 
 # %% ../../nbs/training/10_rivals.ipynb #rivals-imports
@@ -19,7 +19,7 @@ import numpy as np
 from ..basics.choices import check_choice
 from ..basics.provenance import digest
 from ..networks.digests import content_digest
-from ..networks.names import body_digest, body_name, check_backbone, is_untrained
+from ..networks.names import body_digest, body_name, check_backbone, check_pretrained
 from ..tasks.media import Medium
 from ..tasks.scores import log_softmax, surprise
 from ..tasks.task import Task
@@ -75,26 +75,29 @@ def fit_neighbours(x, y, x_valid, y_valid, n_classes:int, k:int=5)->Callable:
     return predict
 
 # %% ../../nbs/training/10_rivals.ipynb #rivals-fit-probe
+def logs_by(model, x, n_classes:int)->np.ndarray: # (n, n_classes); -inf of a class without a training example
+    "Log-probabilities of a logistic regression, finite where its probabilities are too small for a number"
+    return log_softmax(for_all_classes(model.decision_function(x), model.classes_, n_classes, -np.inf))
+
 STRENGTHS = (1., 10., 100.) # inverse strengths of regularisation, from the strongest on
 
 def fit_plain_linear(x, y, x_valid, y_valid, n_classes:int, strengths:tuple=STRENGTHS)->Callable:
     "A multinomial logistic regression on inputs as they are, also sparse ones; validation chooses the regularisation"
     from sklearn.linear_model import LogisticRegression
-    def logs_of(model, x): return for_all_classes(model.predict_log_proba(x), model.classes_, n_classes, -np.inf)
+    def logs_of(model, x): return logs_by(model, x, n_classes)
     models = [LogisticRegression(C=c, max_iter=200, tol=1e-3).fit(x, y) for c in strengths]
     best = min(models, key=lambda model: surprise(logs_of(model, x_valid), y_valid).mean())
     def predict(x): return logs_of(best, x)
     return predict
 
-PENALTIES = (1e-4, 1e-3, 1e-2) # inverse strengths, from the strongest on
+PENALTIES = (1e-4, 1e-3, 1e-2, .1, 1.) # inverse strengths, from the strongest on
 
 def fit_linear(x, y, x_valid, y_valid, n_classes:int, penalties:tuple=PENALTIES)->Callable:
     "A multinomial logistic regression on standardised features; validation chooses the regularisation"
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
     scale = StandardScaler().fit(x)
-    def logs_of(model, x):
-        return for_all_classes(model.predict_log_proba(scale.transform(x)), model.classes_, n_classes, -np.inf)
+    def logs_of(model, x): return logs_by(model, scale.transform(x), n_classes)
     models = [LogisticRegression(C=c, max_iter=200, tol=1e-3).fit(scale.transform(x), y) for c in penalties]
     best = min(models, key=lambda model: surprise(logs_of(model, x_valid), y_valid).mean())
     def predict(x): return logs_of(best, x)
@@ -214,6 +217,7 @@ def body_inputs(
     from tl_vs_scratch.training.features import Features
     from tl_vs_scratch.training.learners import pretrained_learner, scratch_learner
     from tl_vs_scratch.training.tables import write_tables
+    task = task.read_by(body)
     dls = task.dls(size=settings.size, augment=False)
     began = time.perf_counter()
     new_learner = pretrained_learner if seed is None else scratch_learner
@@ -241,8 +245,7 @@ def check_body(rival:Rival, body):
     "Stop with one sentence where the rival can not use the body"
     if not rival.uses_body: return
     check_backbone(body)
-    if rival.sees == 'pretrained' and is_untrained(body): raise ValueError(
-        f"rival '{rival.name}' needs pretrained weights, and '{body}' has none; choose another body")
+    if rival.sees == 'pretrained': check_pretrained(body, f"rival '{rival.name}'", 'choose another body')
 
 def inputs_of(task:Task, rival:Rival, idxs:dict, seed:int, settings:Settings, body)->Inputs:
     "What the rival sees"

@@ -137,7 +137,8 @@ class Training:
         lr_factor:float=1., # On the strategy's learning rates
         cbs=()             # fastai callbacks that watch
     ):
-        self.task, self.entrant, self.n, self.seed = task, entrant, n, seed
+        self.task = task = task.read_by(entrant.body)
+        self.entrant, self.n, self.seed = entrant, n, seed
         self.settings, self.lr_factor, self.cbs = settings, lr_factor, cbs
         set_seed(seed)
         dls = task.dls(n, seed, bs=settings.bs, size=settings.size, augment=settings.augment)
