@@ -13,8 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tl_vs_scratch.answers import shown # noqa: F401; gives `summary` to studies
-from tl_vs_scratch.answers.growing import Way, growth_of
-from tl_vs_scratch.answers.timelines import mean_paths
+from tl_vs_scratch.answers.growing import Way, growth_of, mean_looks
 from tl_vs_scratch.studies.study import Study
 from tl_vs_scratch.tasks.sources import load_task
 from tl_vs_scratch.training.recipes import Settings
@@ -51,7 +50,7 @@ def on_a_quiet_machine(growth, study):
     for label, by_n in growth.ways.items():
         mine = checkpoints[checkpoints.strategy == label]
         for n, way in by_n.items():
-            steps = mean_paths(mine, int(n)).step
+            steps = mean_looks(mine[mine.n == int(n)]).index
             times = [round(float(step*seconds[label]), 4) for step in steps] if len(steps) else way.seconds
             ways.setdefault(label, {})[n] = Way(times, way.scores, way.taken)
     print(growth.name, {label: f'{1000*s:.1f} ms a step' for label, s in seconds.items()})

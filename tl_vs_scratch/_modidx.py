@@ -600,6 +600,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                               'tl_vs_scratch/answers/growing.py'),
                                                'tl_vs_scratch.answers.growing.look_of': ( 'answers/growing.html#look_of',
                                                                                           'tl_vs_scratch/answers/growing.py'),
+                                               'tl_vs_scratch.answers.growing.mean_looks': ( 'answers/growing.html#mean_looks',
+                                                                                             'tl_vs_scratch/answers/growing.py'),
                                                'tl_vs_scratch.answers.growing.page_of': ( 'answers/growing.html#page_of',
                                                                                           'tl_vs_scratch/answers/growing.py'),
                                                'tl_vs_scratch.answers.growing.shown_examples': ( 'answers/growing.html#shown_examples',
