@@ -23,10 +23,12 @@ from ..fast.switch import plain
 
 # %% ../../nbs/training/03_costs.ipynb #peakmemory-peak-memory-above
 class PeakMemory:
-    "Peak memory above the level at the start, in megabytes (10**6 bytes): the GPU's where there is one"
+    "Peak memory above a level, in megabytes (10**6 bytes): the GPU's where there is one"
     every = .01 # seconds between two looks at the process
-    def __init__(self):
-        self.peak_mb, self.cuda = 0., torch.cuda.is_available()
+    def __init__(self,
+        base:int|None=None # The level, in bytes; None: that of the start, after freed memory was handed back
+    ):
+        self.base, self.peak_mb, self.cuda = base, 0., torch.cuda.is_available()
         self.process, self.stop = psutil.Process(), threading.Event()
 
     def used(self):
@@ -40,10 +42,12 @@ class PeakMemory:
         while not self.stop.wait(self.every): self.look()
 
     def __enter__(self):
-        gc.collect()
-        give_memory_back()
+        first = self.base is None
+        if first:
+            gc.collect()
+            give_memory_back()
         if self.cuda: torch.cuda.reset_peak_memory_stats() # now the peak is what is in use
-        self.base = self.used()
+        if first: self.base = self.used()
         self.thread = threading.Thread(target=self.watch, daemon=True)
         if not self.cuda: self.thread.start()
         return self
@@ -140,9 +144,9 @@ class CostMeter(Callback):
         self.steps = 0            # Training steps
         self.flops = 0            # Floating-point operations of the training steps
         self.trainable_params = 0 # Parameters that were updated at one time, at most
-        self.peak_memory_mb = 0.  # Above the level at the start of the outermost block
+        self.peak_memory_mb = 0.  # Above the level at the start of the first block
         self._watch, self._operations = Stopwatch(), StepFlops()
-        self._depth, self._memory = 0, None # of the blocks that are open
+        self._depth, self._memory, self._base = 0, None, None # of the blocks that are open; level of the first one
         self._fitted = None # the learner whose steps were counted last
 
     @property
@@ -173,7 +177,8 @@ class CostMeter(Callback):
 @patch
 def __enter__(self:CostMeter):
     if self._depth == 0:
-        self._memory = PeakMemory().__enter__()
+        self._memory = PeakMemory(self._base).__enter__()
+        self._base = self._memory.base
         self._watch.go()
     self._depth += 1
     return self
