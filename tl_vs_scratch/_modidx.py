@@ -476,6 +476,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                               'tl_vs_scratch/answers/freezing.py'),
                                                 'tl_vs_scratch.answers.freezing.head_of': ( 'answers/freezing.html#head_of',
                                                                                             'tl_vs_scratch/answers/freezing.py'),
+                                                'tl_vs_scratch.answers.freezing.is_whole': ( 'answers/freezing.html#is_whole',
+                                                                                             'tl_vs_scratch/answers/freezing.py'),
                                                 'tl_vs_scratch.answers.freezing.most': ( 'answers/freezing.html#most',
                                                                                          'tl_vs_scratch/answers/freezing.py'),
                                                 'tl_vs_scratch.answers.freezing.on_one_body': ( 'answers/freezing.html#on_one_body',

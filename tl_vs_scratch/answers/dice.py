@@ -37,6 +37,7 @@ class Rolls:
     score:str   # By name
     colors:list # Of the two
     rolls:list  # Of `Roll`
+    learning:list # Which of the two were stopped while still learning
 
     def ahead(self, roll:Roll)->float:
         "By how much `a` was better in this one"
@@ -84,7 +85,7 @@ def rolls_of(
     seeds, pair = shared(study, a, b, n)
     rolls = [roll_of(seed, k, pair, study.score.gains) for k, seed in enumerate(seeds, 1)]
     colors = [study.strategies[label].color for label in (a, b)]
-    return Rolls(a, b, n, study.score.name, colors, rolls)
+    return Rolls(a, b, n, study.score.name, colors, rolls, [o for o in (a, b) if (o, n) in study.learning()])
 
 def a_pair(study, a:str|None, b:str|None, n:int)->list[str]:
     "Those that are named, and the best of the others"

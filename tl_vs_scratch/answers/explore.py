@@ -49,7 +49,7 @@ def explorers_of(study)->dict: # Title -> widget
 def made(make):
     "What the function makes; None where a study has not enough for it"
     try: return make()
-    except ValueError: return None
+    except (ValueError, OSError): return None # such as examples that are gone
 
 # %% ../../nbs/answers/07e_explore.ipynb #explore-explore
 def study_in(folder)->Results:

@@ -47,6 +47,7 @@ class Growth:
     colors:dict  # Strategy -> colour
     ways:dict    # Strategy -> {number of labels, as text: `Way`}
     shown:list   # Of test examples: dicts with `truth`, a class number, and `look`, an address or a text
+    learning:list # Strategies that were stopped while still learning, with some number of labels
 
     def way(self, label:str, n:int)->Way|None: return self.ways[label].get(str(n))
 
@@ -154,8 +155,9 @@ def growth_of(
     sizes = sorted({int(n) for by_n in ways.values() for n in by_n})
     colors = {label: study.strategies[label].color for label in ways}
     task = study.task
+    learning = sorted({label for label, _ in study.learning()})
     return Growth(task.name, list(task.classes), study.medium.many, study.score.name, study.seeds, sizes, colors, ways,
-                  list(shown.values()))
+                  list(shown.values()), learning)
 
 # %% ../../nbs/answers/07a_growing.ipynb #growing-chart
 @dataclass(frozen=True)
