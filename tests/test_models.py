@@ -78,6 +78,17 @@ def test_a_graft_and_grey_pictures_come_back(tmp_path, pictures):
     assert load_model(model.save(tmp_path)).predict(pictures).equals(model.predict(pictures))
 
 
+def on_all_stages(body, size):
+    "A model whose head sees what every stage gives"
+    return made_up(about_of(body, size=size, example=[3, size, size], all_stages=True, stages=['all_stages']))
+
+
+@pytest.mark.parametrize('body', ['convnet', 'tf_efficientnet_lite0'])
+def test_a_head_on_all_stages_comes_back(body, tmp_path, pictures):
+    model = on_all_stages(body, 40)
+    assert load_model(model.save(tmp_path)).predict(pictures).equals(model.predict(pictures))
+
+
 def test_nothing_is_pickled(kept):
     assert sorted(o.name for o in kept.iterdir()) == [ABOUT, WEIGHTS]
     said = json.loads((kept/ABOUT).read_text())
@@ -275,6 +286,14 @@ def test_onnx_agrees(body, tmp_path, pictures):
     np.testing.assert_allclose(said.max(1), table.probability, atol=1e-4)
     names = session.get_modelmeta().custom_metadata_map['classes'].split('\n')
     assert [names[k] for k in said.argmax(1)] == table['class'].tolist()
+
+
+def test_onnx_of_a_head_on_all_stages(tmp_path, pictures):
+    "Whose states have no sides that can be halved: 40, 20, 10, 5, 3 and 2"
+    pytest.importorskip('onnxruntime')
+    pytest.importorskip('onnx')
+    made = on_all_stages('tf_efficientnet_lite0', 40).to_onnx(tmp_path/'model.onnx', pictures)
+    assert made.difference < 1e-4 and made.examples == 10
 
 
 def test_an_export_that_is_off_is_not_kept(tmp_path, pictures, monkeypatch):

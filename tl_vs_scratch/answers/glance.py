@@ -18,8 +18,9 @@ from .words import (capital, caution_words, crossing_words, exact_amount, still_
 
 # %% ../../nbs/answers/20_glance.ipynb #glance-names
 SPOKEN = dict(
-    scratch='training from scratch', linear_probe='a linear probe', fine_tune='fine-tuning',
-    lp_ft='a linear probe, then fine-tuning', partial_fine_tune='fine-tuning of the last stages',
+    scratch='training from scratch', linear_probe='a linear probe', all_stages_probe='a linear probe of all stages',
+    fine_tune='fine-tuning', lp_ft='a linear probe, then fine-tuning',
+    partial_fine_tune='fine-tuning of the last stages',
     gradual_unfreezing='fine-tuning stage by stage', hybrid='thawing step by step',
     graft='new modules on pretrained ones', most_frequent='always the most frequent class',
     plain_svm='a plain model, no network', plain_linear='counting words, no network',

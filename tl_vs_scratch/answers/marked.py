@@ -112,7 +112,8 @@ def model_behind(study, label:str, n:int, seed:int):
     if isinstance(entrant, RivalEntrant):
         return CountedWords(study.task, entrant.rival, n, seed) if entrant.rival == PLAIN_LINEAR else None
     strategy = entrant.strategy
-    frozen = strategy.start == 'pretrained' and strategy.cut is None and all(o.heads_only for o in strategy.phases)
+    plain = strategy.start == 'pretrained' and strategy.cut is None and not strategy.all_stages
+    frozen = plain and all(phase.heads_only for phase in strategy.phases)
     if not frozen or not isinstance(entrant.body, str): return None
     return MeanOfWords(study.task, entrant.body, n, seed, study.settings)
 

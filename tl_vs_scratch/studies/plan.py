@@ -25,7 +25,7 @@ from ..training.rivals import RIVALS, Rival, RivalEntrant, as_rival, rival_diges
 
 # %% ../../nbs/studies/01_plan.ipynb #quick-scratch-scratch-convne
 COMPETING = ('most_frequent', 'plain', 'nearest_neighbour', 'untrained') # rivals; two are the medium's own
-FIRST = ('linear_probe', 'scratch:small', 'fine_tune', 'scratch', 'graft', 'hybrid') # 'small' is its small network
+FIRST = ('linear_probe', 'all_stages_probe', 'scratch:small', 'fine_tune', 'scratch', 'graft', 'hybrid')
 
 PRESETS = dict(
     quick=dict(strategies=(*COMPETING, *FIRST), sizes=2, seeds=3, budget='1m', settings=Settings()),

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['hybrid_learner', 'frozen_stages', 'frozen_cut', 'frozen_parts', 'StrictFreeze', 'stage_splitter', 'check_loaders',
-           'first_example', 'staged_learner', 'scratch_learner', 'pretrained_learner', 'graft_learner']
+           'first_example', 'staged_learner', 'scratch_learner', 'pretrained_learner', 'all_stages_learner',
+           'graft_learner']
 
 # %% ../../nbs/training/01_learners.ipynb #torch-fastai-callback-progre
 import torch
@@ -21,6 +22,7 @@ from ..fast.depthwise import speed_up
 from ..fast.switch import is_fast
 from ..networks.bodies import create_body
 from ..networks.entries import match_normalization
+from ..networks.all_stages import all_stages
 from ..networks.grafts import graft
 from ..networks.staged import StagedNet
 
@@ -113,6 +115,17 @@ def pretrained_learner(
     net = create_body(body, True, first_example(dls))
     net.stages.requires_grad_(False)
     return staged_learner(dls, net, **kwargs)
+
+# %% ../../nbs/training/01_learners.ipynb #all-stages-learner
+def all_stages_learner(
+    dls,       # Any fastai `DataLoaders` with classes
+    body=None, # As in `create_backbone`; None: the usual one for such examples
+    **kwargs                      # `head`, and what `Learner` takes
+)->Learner:
+    "A `Learner` whose head sees what every stage of a frozen pretrained body gives"
+    net = create_body(body, True, first_example(dls))
+    net.stages.requires_grad_(False)
+    return staged_learner(dls, all_stages(net), **kwargs)
 
 # %% ../../nbs/training/01_learners.ipynb #graft-learner-dls-any-fastai
 def graft_learner(

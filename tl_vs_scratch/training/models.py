@@ -31,6 +31,7 @@ from ..basics.choices import counted
 from ..basics.progress import Progress
 from ..basics.provenance import digest, versions
 from ..fast.adam import optimiser
+from ..networks.all_stages import all_stages
 from ..networks.bodies import create_body
 from ..networks.entries import match_normalization
 from ..networks.grafts import graft
@@ -58,6 +59,7 @@ class About:
     body:str               # As in `create_backbone`; the digest of one's own modules
     own_body:bool = False  # Are they one's own?
     cut:int|str|None = None # Where new modules were grafted on the body
+    all_stages:bool = False # Does the head see what every stage gives?
     stages:list            # Names, input first
     example:list           # Shape of an example as the network gets it
     reader:str = ''        # Digest of a text model's description and word pieces, where it is `hf/NAME`
@@ -76,6 +78,7 @@ def build_network(
     with no_random():
         net = create_body(chosen, False, example)
         if about.cut is not None: net = graft(net, about.cut)
+        if about.all_stages: net = all_stages(net)
         net.head = SINGLE_LABEL.head(net.n_features, len(about.classes))
     if net.stage_names != about.stages: raise OSError(
         f"this version stages {about.body} as {', '.join(net.stage_names)}, and the model was saved with "

@@ -185,7 +185,7 @@ def model_of(
         task=task.name, classes=list(task.classes), medium=task.medium.as_dict(),
         size=training.settings.size or task.medium.size, strategy=entrant.label,
         body=body_name(entrant.body) if named else body_digest(entrant.body), own_body=not named,
-        cut=entrant.strategy.cut, stages=net.stage_names, example=list(example),
-        temperature=length.temperature, reader=getattr(net.entry, 'digest', ''))
+        cut=entrant.strategy.cut, all_stages=entrant.strategy.all_stages, stages=net.stage_names,
+        example=list(example), temperature=length.temperature, reader=getattr(net.entry, 'digest', ''))
     real = task.test_idxs if task.is_test.any() else task.labelled_idxs
     return Model(net, about, examples=[task.sources[i] for i in real])

@@ -28,7 +28,8 @@ from .anytime import (PathAverage, SteadyRate, named, optimiser_tensors, read_st
                                             restore_optimiser, under, write_state)
 from .caching import CachedPrefix
 from .costs import CostMeter
-from .learners import graft_learner, pretrained_learner, scratch_learner
+from .learners import (all_stages_learner, graft_learner, pretrained_learner,
+                                             scratch_learner)
 from .paths import HALF, Checkpoint, Look, is_checkpoint, moved, next_checkpoint, settled_losses
 from .precision import computes_in_bfloat16
 from .recipes import (Entrant, Settings, Strategy, Trial, parse_strategy, score_columns,
@@ -87,8 +88,9 @@ def learner_of(
     strategy, body = entrant.strategy, entrant.body
     kind = dict(head=task.kind.head, loss_func=task.kind.loss(), metrics=[])
     if strategy.start == 'random': return scratch_learner(dls, body, **kind)
-    if strategy.cut is None: return pretrained_learner(dls, body, **kind)
-    return graft_learner(dls, body, strategy.cut, **kind)
+    if strategy.cut is not None: return graft_learner(dls, body, strategy.cut, **kind)
+    new_learner = all_stages_learner if strategy.all_stages else pretrained_learner
+    return new_learner(dls, body, **kind)
 
 # %% ../../nbs/training/09_trial.ipynb #prefix-of-learn-learner-of-t
 def prefix_of(
