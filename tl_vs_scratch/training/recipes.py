@@ -272,6 +272,11 @@ class Settings:
         if self.size is not None and self.size <= 0: raise ValueError(f'size must be above 0, not {self.size}')
         check_choice(self.precision, PRECISIONS, 'precision')
 
+    @property
+    def lr_factors(self)->list:
+        "Factors on the learning rates to try: 1, then a half power of ten down and up, a whole one down and up ..."
+        return [10**((-1)**k*ceil(k/2)/2) for k in range(self.tune)]
+
     def batches(self, n:int)->float:
         "Steps that make a pass over the training examples, about: one in five labels is for validation"
         return .8*n/self.bs
@@ -333,6 +338,7 @@ def settings_digest(
     "Equal where two trials of the same `n` and seed are the same experiment"
     medium = task.medium.as_dict() | dict(size=settings.size or task.medium.size)
     shared = asdict(replace(settings, size=None, max_steps=1)) # a longer path begins like a shorter one
+    if settings.tune > 1: shared['lr_factors'] = settings.lr_factors
     recipe, body = entrant.strategy.recipe(), body_digest(entrant.body)
     return digest(RESULTS_VERSION, task.fingerprint, medium, recipe, body, shared)
 

@@ -22,7 +22,7 @@ from ..tasks.scores import surprise
 from ..tasks.task import Task
 from .models import About, Model
 from .recipes import Anytime, Entrant, Phase, Settings, targets_of
-from .trial import Training, batches_of, final_loss, lr_factors, train
+from .trial import Training, batches_of, final_loss, train
 
 # %% ../../nbs/training/13_refits.ipynb #refits-temperature
 TEMPERATURES = np.geomspace(.2, 5, 200) # to choose from
@@ -85,7 +85,7 @@ def find_length(
 )->Length:
     "Train with the validation share set aside, and see when it is done"
     runs = []
-    for factor in lr_factors(settings.tune):
+    for factor in settings.lr_factors:
         with quick_training(), Progress(1, f'how long? {entrant.label}', 'trainings', progress) as bar:
             training = TimedTraining(task, entrant, task.labels_available, seed, settings, factor)
             runs.append(train(training, stop=lambda _: bar.update(0, f'step {training.steps}')))

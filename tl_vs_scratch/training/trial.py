@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['STRETCH', 'KEEP_EVERY', 'USED', 'StepsDL', 'in_steps', 'LossWatch', 'CountOn', 'learner_of', 'prefix_of',
-           'outputs_of', 'batches_of', 'Training', 'put_away', 'facts_of', 'take_up', 'kept_path', 'lr_factors',
-           'train', 'unfinished_name', 'run_trial', 'last_outputs', 'end_of', 'lr_of', 'final_loss', 'train_outputs',
-           'trial_id', 'costs_of', 'use_of']
+           'outputs_of', 'batches_of', 'Training', 'put_away', 'facts_of', 'take_up', 'kept_path', 'train',
+           'unfinished_name', 'run_trial', 'last_outputs', 'end_of', 'lr_of', 'final_loss', 'train_outputs', 'trial_id',
+           'costs_of', 'use_of']
 
 # %% ../../nbs/training/09_trial.ipynb #time-contextlib-nullcontext
 import random
@@ -319,10 +319,6 @@ def kept_path(scalars:list, tensors:dict, lr_factor:float)->list: # Of `Checkpoi
     return path
 
 # %% ../../nbs/training/09_trial.ipynb #lr-factors-tune-int-list-flo
-def lr_factors(tune:int)->list[float]:
-    "Factors on the learning rates to try"
-    return [1.] if tune == 1 else list(10**np.linspace(-.75, .75, tune))
-
 def train(
     training:Training, # New
     keep=None,         # Folder for what is unfinished; None: it is lost when interrupted
@@ -365,8 +361,7 @@ def run_trial(
     "Train one strategy with `n` labels until it is done, and measure it on the test set on the way"
     began = time.perf_counter()
     entrant = strategy if isinstance(strategy, Entrant) else parse_strategy(strategy, body or task.medium.usual_body)
-    factors = lr_factors(settings.tune)
-    new = (Training(task, entrant, n, seed, settings, factor, cbs) for factor in factors) # one by one
+    new = (Training(task, entrant, n, seed, settings, factor, cbs) for factor in settings.lr_factors) # one by one
     runs = [train(training, keep, stop) for training in new]
     best = min(runs, key=final_loss)
     outputs = last_outputs(best)
