@@ -94,7 +94,7 @@ COURSE_RULES = (
          take='transfer', strategy='linear_probe', held='disputed', source=NOTES, small=True, near=True,
          against=ALL_TUNED, against_source='Kornblith 2019; Kolesnikov 2020'),
     Rule(name='small and different', when='few labels, examples unlike those of the source',
-         take='transfer', strategy='linear_probe', held='disputed', source=NOTES, small=True, near=False,
+         take='transfer', strategy='all_stages_probe', held='disputed', source=NOTES, small=True, near=False,
          against='Features of the last stages fit the source; where the examples look different, it can be the first '
                  'stages whose tuning helps.',
          against_source='Yosinski 2014; Lee 2023'),
@@ -235,6 +235,7 @@ START_WORDS = dict(pretrained='pretrained weights', random='random weights')
 NO_EVIDENCE = ('A belief to begin with, made from other data than yours: no evidence. '
                'Measure it with: tl-vs-scratch compare')
 STRATEGY_WORDS = dict(lp_ft='a linear probe, then fine-tuning', fine_tune='fine-tuning', linear_probe='a linear probe',
+                      all_stages_probe='a linear probe of all stages',
                       hybrid='thawing on a plateau', scratch='training from scratch')
 
 def opinion_words(opinion)->str:

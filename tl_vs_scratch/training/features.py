@@ -38,7 +38,7 @@ from ..networks.staged import StagedNet
 from ..tasks.pieces import padding
 from ..tasks.task import Task
 from .costs import FlopCounter
-from .learners import pretrained_learner
+from .learners import all_stages_learner, pretrained_learner
 from .precision import arithmetic, choose_storage, evaluating
 from .recipes import PRECISIONS
 from .tables import (ActivationTable, cache_dir, stored_dtype, table_key, weights_digest,
@@ -382,12 +382,14 @@ def task_features(
     task:Task,                    # The task
     body=None,                    # As in `create_backbone`; None: the usual one for such examples
     size:int|None=None,           # As in `Task.dls`
-    precision:str='auto'          # As in `cached_prefix`
+    precision:str='auto',         # As in `cached_prefix`
+    all_stages:bool=False         # What every stage gives, side by side? False: the last one
 )->np.ndarray:                    # (n_examples, n_features), float32, in the order of `task.ids`
     "What the whole pretrained body makes of each example of a task; computed once, then read from the cache"
     task = task.read_by(body)
     dls = task.dls(size=size, augment=False)
-    net = pretrained_learner(dls, body).model # that of the trials, so that the tables are theirs
+    new_learner = all_stages_learner if all_stages else pretrained_learner # those of the trials, who share the tables
+    net = new_learner(dls, body).model
     kept, whole, every = Features(net, dls, task, precision), len(net.stages), range(len(task))
     dl = dls.test_dl(task.paths(every), num_workers=0)
     kept.fill(dl, every, whole)
