@@ -80,6 +80,7 @@ class ProbeCurve:
     body:str
     values:dict  # n -> the value of each test example, (seeds, n_test)
     score:Score|None=None # What the values are values of; None is the task's own
+    all_stages:bool=False # Does it see what every stage gives?
 
     def __post_init__(self): self.score = as_score(self.score or self.task.score)
 
@@ -94,7 +95,7 @@ class ProbeCurve:
         return pd.DataFrame(rows, columns='n seeds score low high'.split())
 
     @property
-    def title(self)->str: return probe_title(self.body, self.task.name)
+    def title(self)->str: return probe_title(self.body, self.task.name, self.all_stages)
 
     def shown(self)->pd.DataFrame:
         "The table for people"
@@ -112,7 +113,7 @@ def plot(self:ProbeCurve,
 ):          # The axes
     "The test score against labels; the band is the 95% interval over seeds and test examples"
     ax = axes(ax, 'labels (training and validation)', self.score.axis('test'))
-    table, same = self.table, STRATEGIES['linear_probe']
+    table, same = self.table, STRATEGIES['all_stages_probe' if self.all_stages else 'linear_probe']
     seeds = 0 if table.empty else table.seeds.max()
     line_with_band(ax, table, f'linear probe, {seeds} seeds', line_style(same.color, same.marker))
     size_axis(ax, table.n.tolist())
@@ -158,6 +159,7 @@ def probe_curve(
     seeds:int=50,                 # Subsets of labels at each size
     body=None,                    # As in `create_backbone`; None: the usual one for such examples
     size:int|None=None,           # Of an example, in the medium's unit; None is the task's own
+    all_stages:bool=False,        # A probe of what every stage gives? False: of the last one
     progress:bool=True            # Show a bar, and in a notebook the curve as it grows?
 )->ProbeCurve:
     "The pretrained network's learning curve with a linear head: one pass, then a model per seed and size"
@@ -167,8 +169,8 @@ def probe_curve(
     task = load_task(task)
     body = body or task.medium.usual_body
     sizes = _checked_sizes(task, sizes)
-    with faster(): x = task_features(task, body, size) # as studies do, so that they share what is cached
-    curve, live = ProbeCurve(task, body_name(body), {}), _Live(progress)
+    with faster(): x = task_features(task, body, size, all_stages=all_stages) # as studies do: they share what is kept
+    curve, live = ProbeCurve(task, body_name(body), {}, all_stages=all_stages), _Live(progress)
     with Progress(len(sizes)*seeds, 'probes', 'probes', show=progress) as bar:
         for n in sizes:
             curve.values[n] = _many_seeds(curve, x, n, seeds, bar)

@@ -709,9 +709,10 @@ def disagreement_count(study, count:int)->str:
     return f'{count:,} of {len(study.task.test_idxs):,} test {study.medium.many}.'
 
 # %% ../../nbs/answers/04_words.ipynb #probe-title-body-str-task-na
-def probe_title(body:str, task_name:str)->str:
+def probe_title(body:str, task_name:str, all_stages:bool=False)->str:
     "What a probe's curve is of"
-    return f"Linear probe of {body} on task '{task_name}'"
+    of = f'all stages of {body}' if all_stages else body
+    return f"Linear probe of {of} on task '{task_name}'"
 
 def worth_labels(labels:float, most:int)->str:
     "A number of labels, or that it is more than could be measured"
