@@ -1,4 +1,4 @@
-"What holds for all inputs: subsets, copies, rates, intervals, crossovers, steps"
+"What holds for all inputs: subsets, copies, rates, intervals, crossovers, steps, groups, recipes, curves"
 
 from collections import Counter
 
@@ -10,9 +10,12 @@ from fastai.data.core import DataLoaders
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tl_vs_scratch.answers.curves import crossover
+from tl_vs_scratch.answers.extrapolation import continued
 from tl_vs_scratch.answers.intervals import paired_difference
 from tl_vs_scratch.tasks.pictures import Pictures
 from tl_vs_scratch.tasks.task import MIN_LABELS, Task, make_task
+from tl_vs_scratch.tasks.texts import Texts
+from tl_vs_scratch.training.recipes import Anytime, OneCycle, Phase, StageByStage, Strategy, ThawOnPlateau
 from tl_vs_scratch.training.trial import in_steps
 from tl_vs_scratch.training.unfreezing import discriminative_lrs
 
@@ -204,3 +207,72 @@ def test_steps_show_each_example_equally_often(n, bs, steps, epochs):
         assert len(batches) == len(train) == steps and {len(b) for b in batches} == {min(bs, n)}
         for b in batches: seen.update(b)
         assert max(seen.values()) - min(seen.values()) <= 1 and len(seen) == n
+
+
+# --- groups ---
+
+@st.composite
+def patients(draw):
+    "Texts that come in groups of any size, each group of one or several classes"
+    sizes = draw(st.lists(st.integers(1, 5), min_size=14, max_size=40))
+    labels = [draw(st.integers(0, 1)) if draw(st.booleans()) else k % 2 for k, size in enumerate(sizes) for _ in range(size)]
+    return [f'patient {k}' for k, size in enumerate(sizes) for _ in range(size)], labels
+
+
+@few
+@given(patients(), st.integers(0, 99))
+def test_a_group_is_on_one_side(made, seed):
+    groups, labels = made
+    texts = [f'what was seen the day {i}' for i in range(len(labels))]
+    try: task = make_task('toy', texts, texts, labels, names(2), Texts(), groups=groups)
+    except ValueError as e:
+        assert 'group' in str(e) or 'class' in str(e), e
+        return
+    assert len({task.groups[i] for i in task.test_idxs} & {task.groups[i] for i in task.labelled_idxs}) == 0
+    for n in {task.min_labels, task.labels_available}:
+        try: train, valid = task.subset(n, seed)
+        except ValueError as e:
+            assert 'group' in str(e), e
+            continue
+        assert not {*task.groups[train]} & {*task.groups[valid]}, 'nobody validates who is learnt from'
+        assert not {*train, *valid} & {*task.test_idxs}
+
+
+# --- recipes ---
+
+phases = st.builds(lambda train, steps, schedule: Phase(train=train, steps=steps, schedule=schedule),
+                   st.sampled_from(['head', 'all', 1, 2, 3, 50]), st.integers(1, 60), st.sampled_from([Anytime(), OneCycle(), StageByStage(), ThawOnPlateau()]))
+
+
+@few
+@given(st.lists(phases, min_size=1, max_size=3), st.integers(1, 24), st.floats(.1, 90))
+def test_recipes_in_a_body_of_any_depth(made, n_stages, batches):
+    strategy = Strategy('any', 'pretrained', tuple(made))
+    parts = strategy.parts(n_stages)
+    frozen = [part.frozen(n_stages) for part in parts]
+    assert parts and all(0 <= k <= n_stages for k in frozen) and set(frozen) == strategy.cuts(n_stages)
+    assert all(part.length(batches) >= 1 for part in parts)
+    for phase in made:
+        own = [part.frozen(n_stages) for part in phase.schedule.parts(phase, n_stages)]
+        assert own == sorted(own, reverse=True), 'what is thawed within a phase is not frozen again'
+    assert strategy.sentence('a body').endswith('.')
+
+
+# --- curves ---
+
+@st.composite
+def measured(draw):
+    "Right and wrong answers of three seeds at three to five numbers of labels; the share that is right may rise, fall or jump"
+    sizes = sorted(draw(st.sets(st.integers(10, 2000), min_size=3, max_size=5)))
+    shares, seed = [draw(st.floats(0, 1)) for _ in sizes], draw(st.integers(0, 99))
+    rng = np.random.default_rng(seed)
+    return {n: (rng.random((3, 40)) < share).astype(float) for n, share in zip(sizes, shares)}
+
+
+@settings(few, max_examples=15)
+@given(measured())
+def test_any_curve_can_be_continued(tables):
+    labels, curves = continued(tables)
+    top = max(tables)
+    assert labels[0] == top and labels[-1] <= 2*top + 1 and (np.diff(labels) >= 0).all(), 'no further than twice the labels'
+    assert curves.shape[0] == len(labels) and np.isfinite(curves).all()

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from benchmarks.replay import OVERHEAD, Replay
 from fake_study import fake_task
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tl_vs_scratch.answers import shown # noqa: F401; gives `summary` to studies
 from tl_vs_scratch.studies.plan import grid
 from tl_vs_scratch.studies.results import targets_of
@@ -84,3 +86,32 @@ def test_one_training_of_a_strategy_at_a_time(tmp_path):
     begun = {}
     for planned in replay.used: begun.setdefault(planned.label, []).append(planned.seed)
     assert all(seeds == sorted(seeds) for seeds in begun.values()) and len(begun) == len(WAYS)
+
+
+@st.composite
+def ways(draw):
+    "Two to five strategies: how they start, where they end, and after how many seconds"
+    kinds = draw(st.lists(st.sampled_from(['none', 'pretrained', 'random']), min_size=2, max_size=5))
+    return {f'{start}_{k}': (start, draw(st.floats(.4, .97)), .1 if start == 'none' else draw(st.floats(.5, 80)))
+            for k, start in enumerate(kinds)}
+
+
+# No clear order, as well as one far ahead; and clocks from a second to a quarter of an hour
+races = settings(max_examples=12, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+
+
+@races
+@given(ways(), st.floats(1, 400))
+def test_any_race_keeps_to_its_time(tmp_path_factory, made, seconds):
+    replay, _ = race(tmp_path_factory.mktemp('race'), seconds, made)
+    first_look = max(took for *_, took in made.values())*STEPS[0]/STEPS[-1]
+    assert replay.now <= seconds + first_look + 2*OVERHEAD
+
+
+@races
+@given(ways())
+def test_no_race_drops_who_is_clearly_best(tmp_path_factory, made):
+    "With time for everything it takes one that is as good as the best, to within the margin and the luck of 300 test examples"
+    replay, _ = race(tmp_path_factory.mktemp('race'), 2000, made)
+    advised, best = replay.summary().advice.strategy, max(end for _, end, _ in made.values())
+    assert advised and made[advised][1] >= best - .04
