@@ -742,6 +742,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                      'tl_vs_scratch/answers/marked.py'),
                                               'tl_vs_scratch.answers.marked.MeanOfWords.falls': ( 'answers/marked.html#meanofwords.falls',
                                                                                                   'tl_vs_scratch/answers/marked.py'),
+                                              'tl_vs_scratch.answers.marked.MeanOfWords.features': ( 'answers/marked.html#meanofwords.features',
+                                                                                                     'tl_vs_scratch/answers/marked.py'),
                                               'tl_vs_scratch.answers.marked.MeanOfWords.states': ( 'answers/marked.html#meanofwords.states',
                                                                                                    'tl_vs_scratch/answers/marked.py'),
                                               'tl_vs_scratch.answers.marked.falls_of': ( 'answers/marked.html#falls_of',

@@ -72,17 +72,18 @@ class CountedWords:
 # %% ../../nbs/answers/07a_marked.ipynb #marked-mean-code
 class MeanOfWords:
     "A linear model on the mean of what a frozen body makes of the words of a text"
-    def __init__(self, task, body, n:int, seed:int, settings):
+    def __init__(self, task, body, n:int, seed:int, settings, all_stages:bool=False):
         from tl_vs_scratch.training.learners import pretrained_learner
         from tl_vs_scratch.training.rivals import body_inputs, fit_linear
         train, valid = task.subset(n, seed)
-        x = body_inputs(task, dict(train=train, valid=valid), body, None, settings).x # kept since the study
+        x = body_inputs(task, dict(train=train, valid=valid), body, None, settings, all_stages).x # kept since the study
         labels = task.labels[train], task.labels[valid]
         self.predict = fit_linear(x['train'], labels[0], x['valid'], labels[1], task.n_classes)
         self.task, self.size = task.read_by(body), settings.size or task.medium.size
         self.net = pretrained_learner(self.task.dls(n, seed, size=self.size), body).model.eval()
+        self.all_stages = all_stages
 
-    def states(self, text:str)->tuple: # (pieces, width) float32, and where each piece is in the text
+    def states(self, text:str)->tuple: # Of stages (pieces, width), float32; where each piece is in the text
         "What the body makes of each word piece"
         import torch
         from tl_vs_scratch.tasks.loading import as_pieces
@@ -90,16 +91,25 @@ class MeanOfWords:
         ids = piece_ids(text, self.size, reader)
         with torch.no_grad():
             batch = as_pieces([ids], reader).to(next(net.parameters()).device)
-            state = net.stages[-1][0](net.state_at(batch, len(net.stages) - 1))[0]
-        return state.float().cpu().numpy(), tokenizer(reader).encode(text).offsets[:len(ids)]
+            state, given = net.entry(batch), []
+            for stage in [*net.stages[:-1], net.stages[-1][0]]:
+                state = stage(state)
+                given.append(state[0].float().cpu())
+        return given if self.all_stages else given[-1:], tokenizer(reader).encode(text).offsets[:len(ids)]
+
+    def features(self, states:list, stay)->np.ndarray: # (n_features,)
+        "What the linear model sees of some of the pieces"
+        from tl_vs_scratch.networks.all_stages import to_scale
+        means = [state[stay].sum(0)/max(stay.sum(), 1) for state in states]
+        if not self.all_stages: return means[0].numpy()
+        return np.concatenate([to_scale(mean[None])[0].numpy() for mean in means])
 
     def falls(self, text:str, spans:list)->np.ndarray:
         "Of the answer's log-probability where a word is left out of the mean"
         states, places = self.states(text)
         def without(start, end): return np.array([not (a < end and b > start) for a, b in places])
-        kept = [np.ones(len(states), bool), *(without(*span) for span in spans)]
-        means = [states[mask].sum(0)/max(mask.sum(), 1) for mask in kept]
-        return falls_of(self.predict(np.stack(means)))
+        kept = [np.ones(len(places), bool), *(without(*span) for span in spans)]
+        return falls_of(self.predict(np.stack([self.features(states, stay) for stay in kept])))
 
 # %% ../../nbs/answers/07a_marked.ipynb #marked-marker-code
 MOST_LABELS = 5_000 # with more, the fit takes longer than a report should
@@ -112,10 +122,9 @@ def model_behind(study, label:str, n:int, seed:int):
     if isinstance(entrant, RivalEntrant):
         return CountedWords(study.task, entrant.rival, n, seed) if entrant.rival == PLAIN_LINEAR else None
     strategy = entrant.strategy
-    plain = strategy.start == 'pretrained' and strategy.cut is None and not strategy.all_stages
-    frozen = plain and all(phase.heads_only for phase in strategy.phases)
+    frozen = strategy.start == 'pretrained' and strategy.cut is None and all(o.heads_only for o in strategy.phases)
     if not frozen or not isinstance(entrant.body, str): return None
-    return MeanOfWords(study.task, entrant.body, n, seed, study.settings)
+    return MeanOfWords(study.task, entrant.body, n, seed, study.settings, strategy.all_stages)
 
 class Marker:
     "Which words to mark in the test texts that a report shows, as strategies with `n` labels weigh them"

@@ -210,17 +210,19 @@ def body_inputs(
     task:Task, idxs:dict, # The task, and positions of the parts' examples
     body,                 # As in `create_backbone`
     seed:int|None,        # Of random weights; None takes the pretrained ones
-    settings:Settings     # Of the study
+    settings:Settings,    # Of the study
+    all_stages:bool=False # What every stage gives, side by side? Of pretrained weights
 )->Inputs:
     "What the whole body makes of each example"
     from fastai.torch_core import no_random
     from tl_vs_scratch.training.features import Features
-    from tl_vs_scratch.training.learners import pretrained_learner, scratch_learner
+    from tl_vs_scratch.training.learners import all_stages_learner, pretrained_learner, scratch_learner
     from tl_vs_scratch.training.tables import write_tables
     task = task.read_by(body)
     dls = task.dls(size=settings.size, augment=False)
     began = time.perf_counter()
-    new_learner = pretrained_learner if seed is None else scratch_learner
+    pretrained = all_stages_learner if all_stages else pretrained_learner
+    new_learner = pretrained if seed is None else scratch_learner
     with no_random(seed or 0, reproducible=False): net = new_learner(dls, body).model
     setup = time.perf_counter() - began
     kept, whole = Features(net, dls, task if seed is None else None, settings.precision), len(net.stages)
