@@ -49,6 +49,14 @@ def test_parts(photos, monkeypatch, tmp_path):
     for seconds in (found['seconds'], found['seconds_sixth']): assert len(seconds) == 5 and all(s > 0 for s in seconds.values())
 
 
+def test_stages(photos, monkeypatch, tmp_path):
+    found = run('stages', monkeypatch, tmp_path, photos, '--seeds', 3, '--labels', '12,20,9999')
+    assert [row['n'] for row in found['rows']] == [12, 20] and all(row['size'] == 32 for row in found['rows'])
+    for row in found['rows']:
+        for name, other in (('over_last', 'last'), ('over_plain', 'plain')):
+            assert row[name]['mean'] == pytest.approx(row['scores']['all'] - row['scores'][other]) and row[name]['ci95'][0] <= row[name]['mean'] <= row[name]['ci95'][1]
+
+
 def test_study(photos, monkeypatch, tmp_path):
     monkeypatch.setitem(PRESETS['standard'], 'settings', Settings(bs=8))
     monkeypatch.setattr(import_module('benchmarks.study'), 'usual_length', lambda start, batches: 20)
