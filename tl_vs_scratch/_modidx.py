@@ -2064,6 +2064,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                           'tl_vs_scratch/studies/race.py'),
                                             'tl_vs_scratch.studies.race.Race.standing_words': ( 'studies/race.html#race.standing_words',
                                                                                                 'tl_vs_scratch/studies/race.py'),
+                                            'tl_vs_scratch.studies.race.Race.was_quick': ( 'studies/race.html#race.was_quick',
+                                                                                           'tl_vs_scratch/studies/race.py'),
                                             'tl_vs_scratch.studies.race.Standing': ( 'studies/race.html#standing',
                                                                                      'tl_vs_scratch/studies/race.py'),
                                             'tl_vs_scratch.studies.race.additive_means': ( 'studies/race.html#additive_means',

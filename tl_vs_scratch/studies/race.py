@@ -295,8 +295,8 @@ def choose(self:Race)->Planned|None:
     "What would tell most"
     standing = self.standing()
     rivals = [label for label, start in self.starts.items() if start == 'none' and self.is_cheap(label)]
-    kinds = [*rivals, *self.best_of_each(standing)]
-    if first := self.cheap_first() or self.enough_of(rivals, [self.top]) or self.first_of_kind(): return first
+    kinds, quick = [*rivals, *self.best_of_each(standing)], [*rivals, *filter(self.was_quick, self.starts)]
+    if first := self.cheap_first() or self.enough_of(quick, [self.top]) or self.first_of_kind(): return first
     _, expected, values = shortfall(standing, top=self.study.score.best)
     contender = self.contender(values) if expected > self.margin else None
     if contender and self.gone < FOR_THE_BEST*self.seconds: return contender
@@ -313,6 +313,13 @@ def cheap_first(self:Race)->Planned|None:
 def is_cheap(self:Race, label:str)->bool:
     "In the time that there is?"
     return self.guesses[label] < CHEAP*self.seconds
+
+@patch
+def was_quick(self:Race, label:str)->bool:
+    "Is a training of it over, and would enough of them take next to none of the time?"
+    over = [known.seconds for planned, known in self.known.items()
+            if planned.label == label and planned.n == self.top and known.status == 'done']
+    return bool(over) and ENOUGH*float(np.mean(over)) < CHEAP*self.seconds
 
 @patch
 def first_of_kind(self:Race)->Planned|None:
