@@ -3091,6 +3091,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                     'tl_vs_scratch/training/learners.py'),
                                                  'tl_vs_scratch.training.learners.first_example': ( 'training/learners.html#first_example',
                                                                                                     'tl_vs_scratch/training/learners.py'),
+                                                 'tl_vs_scratch.training.learners.frozen_body': ( 'training/learners.html#frozen_body',
+                                                                                                  'tl_vs_scratch/training/learners.py'),
                                                  'tl_vs_scratch.training.learners.frozen_cut': ( 'training/learners.html#frozen_cut',
                                                                                                  'tl_vs_scratch/training/learners.py'),
                                                  'tl_vs_scratch.training.learners.frozen_parts': ( 'training/learners.html#frozen_parts',

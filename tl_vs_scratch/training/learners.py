@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['hybrid_learner', 'frozen_stages', 'frozen_cut', 'frozen_parts', 'StrictFreeze', 'stage_splitter', 'check_loaders',
-           'first_example', 'staged_learner', 'scratch_learner', 'pretrained_learner', 'all_stages_learner',
-           'graft_learner']
+           'first_example', 'staged_learner', 'scratch_learner', 'frozen_body', 'pretrained_learner',
+           'all_stages_learner', 'graft_learner']
 
 # %% ../../nbs/training/01_learners.ipynb #torch-fastai-callback-progre
 import torch
@@ -106,15 +106,19 @@ def scratch_learner(
     "A `Learner` that starts from random weights: nothing is frozen"
     return staged_learner(dls, create_body(body, False, first_example(dls)), **kwargs)
 
+def frozen_body(dls, body)->StagedNet:
+    "A pretrained body for such examples, all of it frozen"
+    net = create_body(body, True, first_example(dls))
+    net.stages.requires_grad_(False)
+    return net
+
 def pretrained_learner(
     dls,       # Any fastai `DataLoaders` with classes
     body=None, # As in `create_backbone`; None: the usual one for such examples
     **kwargs                      # `head`, and what `Learner` takes
 )->Learner:
     "A `Learner` that starts from pretrained weights, with the body frozen as in fastai's `vision_learner`"
-    net = create_body(body, True, first_example(dls))
-    net.stages.requires_grad_(False)
-    return staged_learner(dls, net, **kwargs)
+    return staged_learner(dls, frozen_body(dls, body), **kwargs)
 
 # %% ../../nbs/training/01_learners.ipynb #all-stages-learner
 def all_stages_learner(
@@ -123,9 +127,7 @@ def all_stages_learner(
     **kwargs                      # `head`, and what `Learner` takes
 )->Learner:
     "A `Learner` whose head sees what every stage of a frozen pretrained body gives"
-    net = create_body(body, True, first_example(dls))
-    net.stages.requires_grad_(False)
-    return staged_learner(dls, all_stages(net), **kwargs)
+    return staged_learner(dls, all_stages(frozen_body(dls, body)), **kwargs)
 
 # %% ../../nbs/training/01_learners.ipynb #graft-learner-dls-any-fastai
 def graft_learner(
@@ -136,8 +138,6 @@ def graft_learner(
     **kwargs                      # `head`, and what `Learner` takes
 )->Learner:
     "A `Learner` of new modules, trained from scratch, on a frozen pretrained trunk"
-    net = create_body(body, True, first_example(dls))
-    net.stages.requires_grad_(False)
-    return staged_learner(dls, graft(net, cut, new), **kwargs)
+    return staged_learner(dls, graft(frozen_body(dls, body), cut, new), **kwargs)
 
 hybrid_learner = graft_learner # its name in earlier versions
