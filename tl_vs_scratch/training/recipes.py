@@ -213,7 +213,7 @@ LINEAR_PROBE = Strategy('linear_probe', 'pretrained', (
 ALL_STAGES_PROBE = Strategy('all_stages_probe', 'pretrained', (
     Phase(train='head', lr=1e-3),
 ), all_stages=True, about='A linear head on what every stage of the body gives; the body stays as it is.',
-   color='#004D73', marker='*')
+   color='#7B61D9', marker='*')
 
 FINE_TUNE = Strategy('fine_tune', 'pretrained', (
     warm_up,
