@@ -357,7 +357,7 @@ def test_a_word_is_left_out_of_the_mean(body, words):
     from tl_vs_scratch.answers.marked import MeanOfWords, words_in
     text = 'sunset over buildings'
     probe = MeanOfWords(words, body, 60, 0, Settings())
-    states, places = probe.states(text)
+    (states,), places = probe.states(text)
     assert states.shape == (len(places), 24)
     with torch.no_grad(): whole = probe.net.state_at(torch.tensor([piece_ids(text, 16, body)]), None)[0]
     assert np.allclose(states.mean(0), whole.numpy(), atol=1e-5)
