@@ -17,7 +17,7 @@ setup(
     packages=find_packages(include=[lib, f'{lib}.*']),
     package_data={lib: ['templates/*', 'stored/*']},
     install_requires=meta['requirements'].split(),
-    extras_require={extra: meta[f'{extra}_requirements'].split() for extra in ('dev', 'energy', 'text', 'onnx', 'bench')},
+    extras_require={extra: meta[f'{extra}_requirements'].split() for extra in ('dev', 'energy', 'text', 'onnx', 'dask', 'ray', 'bench')},
     # The second one lets nbdev link our names from other projects' notebooks
     entry_points={'console_scripts': meta['console_scripts'].split(), 'nbdev': [f'{lib}={lib}._modidx:d']},
 )

@@ -82,14 +82,14 @@ def test_kill(command, tmp_path):
 
 PARENT = """
 import os, time
-from tl_vs_scratch.studies.workers import outcomes
+from tl_vs_scratch.studies.crews import Processes, outcomes
 
 def work():
     print(os.getpid(), flush=True)
     time.sleep(120)
 
 calls = [work, work]
-list(outcomes(lambda: calls.pop() if calls else None, 2))
+list(outcomes(lambda: calls.pop() if calls else None, Processes(2)))
 """
 
 

@@ -40,10 +40,10 @@ def test_the_looks_are_put_away(training, tmp_path):
     for one, other in zip(again.looks, training.looks): np.testing.assert_array_equal(one.losses, other.losses)
 
 
-@pytest.mark.parametrize('falls, moved, steps', [(False, .05, 160), (False, .3, 320), (True, .05, None), (True, .01, 160)])
-def test_answers_decide_when_it_is_over(falls, moved, steps):
-    "A loss that stays: three looks at rest, five where the answers move on. One that falls: never, but where nothing moves"
-    looks = [paths.Look(step, np.full(8, 1e3/step if falls else 1.), 1. if step < 57 else moved) for step in paths_of(640)]
+@pytest.mark.parametrize('until, moved, steps', [(160, .05, 640), (160, .3, 1280), (9999, .05, None), (9999, .01, 160)])
+def test_answers_decide_when_it_is_over(until, moved, steps):
+    "A loss that stays from a step on: three looks at rest, and longer where the answers move on. One that falls: never, but where nothing moves"
+    looks = [paths.Look(step, np.full(8, 1e3/min(step, until)), 1. if step < 57 else moved) for step in paths_of(2000)]
     assert next((look.step for k, look in enumerate(looks) if paths.is_flat(looks[:k + 1])), None) == steps
 
 

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['app', 'CacheDir', 'TextColumn', 'LabelColumn', 'SplitColumn', 'GroupColumn', 'AsJson', 'MISTAKES', 'BODY_HELP',
-           'PRESET_HELP', 'MARGIN_HELP', 'NEW_HELP', 'Preset', 'option', 'comma_separated', 'use_cache', 'fail',
-           'in_words', 'show', 'interrupted', 'show_json', 'compare', 'run_and_finish', 'what_was_done', 'finish',
-           'print_details', 'print_answer', 'typed_again', 'report', 'train', 'predict', 'make_room',
-           'write_predictions', 'rows_of', 'print_predictions', 'rules', 'doctor', 'tasks', 'cache', 'main']
+           'PRESET_HELP', 'BACKEND_HELP', 'MARGIN_HELP', 'NEW_HELP', 'Preset', 'Backend', 'option', 'comma_separated',
+           'use_cache', 'fail', 'in_words', 'show', 'interrupted', 'show_json', 'compare', 'run_and_finish',
+           'what_was_done', 'finish', 'print_details', 'print_answer', 'typed_again', 'report', 'train', 'predict',
+           'make_room', 'write_predictions', 'rows_of', 'print_predictions', 'rules', 'doctor', 'tasks', 'cache',
+           'main']
 
 # %% ../nbs/command/00_cli.ipynb #json-os-sys-enum-enum-pathli
 import json
@@ -29,6 +30,9 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions
 
 class Preset(str, Enum):
     quick, standard, exhaustive = 'quick', 'standard', 'exhaustive'
+
+class Backend(str, Enum):
+    loky, dask, ray = 'loky', 'dask', 'ray'
 
 def option(help, *, names=None, **kwargs):
     "An option whose default the help text tells"
@@ -84,6 +88,7 @@ def show_json(data):
 # %% ../nbs/command/00_cli.ipynb #app-command-compare-data-ann
 BODY_HELP = 'The network, where a strategy names no other; a,b: several.  [default: the usual one for such examples]'
 PRESET_HELP = 'quick: about a minute; standard: about twenty; exhaustive: everything, each training to its end.'
+BACKEND_HELP = 'Who trains: loky (processes of this machine), dask or ray (a cluster; pip install with these extras).'
 MARGIN_HELP = 'How much worse than the best is as good, in the unit of the score (.01 is a point of accuracy).'
 
 @app.command()
@@ -102,6 +107,8 @@ def compare(
     text:TextColumn=None, label:LabelColumn=None, split:SplitColumn=None, group:GroupColumn=None,
     out:Annotated[Path, option('Folder of the results.  [default: runs/TASK]')]=None,
     jobs:Annotated[int, option('Trainings at a time.  [default: one per core, or one on a GPU]', min=1)]=None,
+    backend:Annotated[Backend, typer.Option(help=BACKEND_HELP)]=Backend.loky,
+    address:Annotated[str, option('Of a Dask or Ray cluster that runs.  [default: one is started here]')]=None,
     fresh:Annotated[bool, typer.Option('--fresh', help='Forget stored results and train everything again.')]=False,
     details:Annotated[bool, typer.Option('--details', help='Print every number and sentence.')]=False,
     cache_dir:CacheDir=None,
@@ -113,15 +120,18 @@ def compare(
         from tl_vs_scratch.basics.progress import say
         say(f'tl-vs-scratch: comparing on {data}')
         from tl_vs_scratch.answers.shown import new_study
+        from tl_vs_scratch.studies.crews import check_crew
         from tl_vs_scratch.studies.plan import PRESETS, parse_budget
         bodies = comma_separated(body, '--body') or [None]
         names, numbers = comma_separated(strategies, '--strategies'), comma_separated(sizes, '--sizes', int)
         parse_budget(budget) # a mistake shows before anything is read
+        check_crew(backend.value, jobs, address)
         columns = dict(text=text, label=label, split=split, group=group)
         study = new_study(data, numbers, seeds, names, preset.value, bodies if len(bodies) > 1 else bodies[0], score,
                           out, weights=weights, size=size, **columns)
         tell = show_json if as_json else print_details if details else print_answer
-        run_and_finish(study, tell, margin, jobs=jobs, fresh=fresh, budget=budget or PRESETS[preset.value]['budget'])
+        run_and_finish(study, tell, margin, jobs=jobs, fresh=fresh, budget=budget or PRESETS[preset.value]['budget'],
+                       backend=backend.value, address=address)
     except KeyboardInterrupt: interrupted()
     except MISTAKES as e: fail(e)
 

@@ -13,6 +13,7 @@ from fastcore.basics import patch
 
 from ..basics.choices import check_choice, meant
 from ..basics.progress import say
+from ..studies.crews import check_crew
 from ..studies.plan import PRESETS, default_sizes, parse_budget
 from ..studies.results import Results
 from ..studies.study import Study
@@ -137,9 +138,12 @@ def compare(
     margin:float=.01,       # How much worse than the best is as good, in the score's unit
     weights=None,           # A safetensors file with pretrained weights of the body; None: the library's
     cbs=None,               # fastai callbacks that watch, or a function of (label, n, seed) that makes them
+    backend:str='loky',     # Who trains: 'loky' (processes of this machine), 'dask' or 'ray' (the extras of these names)
+    address:str|None=None,  # Of a Dask or Ray cluster that runs; None: one is started here
     **settings              # Fields of `Settings`; of a table the columns `text`, `label`, `split`, `group`
 )->Study:
     "From scratch, pretrained, or both? Train what can change the answer (or what of it is missing) and give the study"
     parse_budget(budget) # a mistake shows before anything is read
+    check_crew(backend, jobs, address)
     study = new_study(task, sizes, seeds, strategies, preset, body, score, out, progress, weights, cbs, **settings)
-    return study.run(jobs, fresh, progress, budget or PRESETS[preset]['budget'], margin)
+    return study.run(jobs, fresh, progress, budget or PRESETS[preset]['budget'], margin, backend, address)

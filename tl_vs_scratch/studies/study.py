@@ -17,12 +17,13 @@ from pathlib import Path
 from ..basics.choices import counted
 from ..basics.progress import Progress, say
 from ..basics.provenance import machine
+from .crews import Crew, check_crew, crew_of, outcomes, threads_for_one
 from .plan import (FIRST, Planned, about, check_entrants, check_margin, default_sizes, digest_of,
                                         entrants_of, guess_seconds, named_for, parse_budget, seconds_left)
 from .race import LEAST_TIME, Race
 from .results import Results, task_about
 from .store import Store
-from .workers import check_jobs, outcomes, threads_for_one, train_one
+from .workers import lost_trial, train_one
 from ..tasks.task import Task
 from ..training.recipes import Settings
 
@@ -65,22 +66,27 @@ class Study(Results):
         self.describe(task, arms, digests, sizes, int(seeds), settings, out, Store(out/'study.db'))
 
     def run(self,
-        jobs:int|None=None,  # Trials at a time; None: one per processor core, or one on a GPU
+        jobs:int|None=None,  # Trials at a time; None: one per processor core, per GPU, or per worker of a cluster
         fresh:bool=False,    # Forget what is stored and train everything again
         progress:bool=True,  # Say what is done, and how long it will take?
         budget=None,         # As in `parse_budget`: race for so long, with earlier races over this grid; None: no race
-        margin:float=.01     # In a race: how much worse than the best is as good
+        margin:float=.01,    # In a race: how much worse than the best is as good
+        backend:str='loky',  # Who trains, as in `crew_of`
+        address:str|None=None # Of a running cluster
     )->'Study':
         "Train what is missing; interrupted, it keeps what is done"
-        jobs, seconds = check_jobs(jobs), parse_budget(budget)
+        seconds = parse_budget(budget)
+        check_crew(backend, jobs, address)
         check_margin(margin)
         if fresh: self.forget()
         todo = self.missing()
         self.trained, began = 0, time.monotonic()
         self.remember(None)
         try:
-            if todo and seconds: self.race(seconds - self.raced(), min(jobs, len(todo)), progress, margin)
-            elif todo: self.train_all(todo, min(jobs, len(todo)), progress)
+            if todo:
+                with crew_of(backend, jobs, address, most=len(todo)) as crew:
+                    if seconds: self.race(seconds - self.raced(), crew, progress, margin)
+                    else: self.train_all(todo, crew, progress)
         finally:
             if self.trained: self.remember(machine(), time.monotonic() - began if seconds else 0.)
             self.write_csv()
@@ -128,7 +134,7 @@ class Study(Results):
     def call(self, planned:Planned, seconds=None):
         "What a worker is asked to do"
         return partial(train_one, self.task, self.entrants[planned.label], planned.n, planned.seed, self.settings,
-                       threads_for_one(), self.unfinished, seconds, self.cbs)
+                       threads_for_one(), self.unfinished.absolute(), seconds, self.cbs)
 
     def time_guesses(self)->dict: # label -> seconds
         "How long a trial may take, before any is timed"
@@ -149,29 +155,29 @@ def plan_words(self:Study, todo:list, jobs:int, seconds:float)->str:
             f'about {about(seconds)}')
 
 @patch
-def train_all(self:Study, todo:list, jobs:int, progress:bool):
+def train_all(self:Study, todo:list, crew:Crew, progress:bool):
     "Train these trials, each to its end"
     guesses, calls = self.time_guesses(), iter(todo)
-    if progress: say(self.plan_words(todo, jobs, seconds_left([], todo, jobs, guesses)))
+    if progress: say(self.plan_words(todo, crew.jobs, seconds_left([], todo, crew.jobs, guesses)))
     timed, left = [], {planned.key: planned for planned in todo}
     def choose(): return next((self.call(planned) for planned in calls), None)
     with Progress(len(todo), self.task.name, 'trainings', progress, keep=True) as bar:
-        for trial in outcomes(choose, jobs):
+        for trial in outcomes(choose, crew, lost_trial):
             self.keep(trial)
             timed.append((trial.row['strategy'], trial.row['seconds_wall']))
             left.pop((trial.row['settings_digest'], trial.row['n'], trial.row['seed']))
-            bar.update(left=seconds_left(timed, left.values(), jobs, guesses))
+            bar.update(left=seconds_left(timed, left.values(), crew.jobs, guesses))
 
 @patch
-def race(self:Study, seconds:float, jobs:int, progress:bool, margin:float):
+def race(self:Study, seconds:float, crew:Crew, progress:bool, margin:float):
     "Train what can change the answer, until the answer is clear enough or the time is spent"
     if seconds < LEAST_TIME:
         if progress: say(f'{self.task.name}: the budget was spent before; a larger one goes on from here')
         return
     race = Race(self, seconds, margin)
-    if progress: say(self.race_words(seconds, jobs))
+    if progress: say(self.race_words(seconds, crew.jobs))
     with Progress(round(seconds), self.task.name, 'seconds', progress, keep=True) as bar:
-        for trial in outcomes(lambda: race.next_call(self.call), jobs):
+        for trial in outcomes(lambda: race.next_call(self.call), crew, lost_trial):
             self.keep(trial)
             race.note(trial)
             bar.update(round(race.gone) - bar.done, note=race.standing_words(), left=race.left)

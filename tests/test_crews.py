@@ -1,0 +1,88 @@
+"Who trains does not matter: processes of this machine, Dask or Ray give the same rows, also where a worker is killed in the middle"
+
+import os
+import signal
+import sys
+
+import pandas as pd
+import pytest
+import ray
+import tl_vs_scratch as tlvs
+from commands import commands, paint_folder
+from fastai.callback.core import Callback
+
+GRID = dict(sizes=[12], seeds=2, strategies=['scratch:convnet', 'plain'], preset='exhaustive', max_steps=60, size=24, progress=False)
+MEASURED = ['seconds', 'seconds_wall', 'seconds_tuning', 'peak_memory_mb', 'use_seconds_per_1000']
+
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__]) # Ray's workers do not find the tests
+
+
+@pytest.fixture(scope='module')
+def task(tmp_path_factory): return tlvs.from_folder(paint_folder(tmp_path_factory.mktemp('in')/'toy', classes='ab', each=20), size=24)
+
+
+@pytest.fixture(scope='module')
+def alone(task, tmp_path_factory):
+    "The rows that this process comes to"
+    return rows(tlvs.compare(task, jobs=1, out=tmp_path_factory.mktemp('alone'), **GRID))
+
+
+def rows(study): return study.results.drop(columns=MEASURED)
+
+
+class Dies(Callback):
+    "Kills the process that it is in at step 40 of the first seed, so many times; notes where each begins"
+    def __init__(self, folder, times): self.folder, self.times = folder, times
+
+    def before_fit(self):
+        from tl_vs_scratch.training import trial
+        trial.KEEP_EVERY = 0 # seconds between two checkpoints
+
+    def after_step(self):
+        begun, killed = self.folder/f'begun-{os.getpid()}', len(list(self.folder.glob('killed-*')))
+        if not begun.exists(): begun.write_text(str(self.train_iter))
+        if self.train_iter >= 40 and killed < self.times:
+            (self.folder/f'killed-{os.getpid()}').touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize('backend', ['loky', 'dask', 'ray'])
+def test_rows_are_those_of_one_process_though_a_worker_is_killed(backend, task, alone, tmp_path):
+    study = tlvs.compare(task, jobs=2, backend=backend, cbs=Dies(tmp_path, 1), out=tmp_path/'out', **GRID)
+    assert rows(study).equals(alone)
+    assert len(list(tmp_path.glob('killed-*'))) == 1
+    assert max(int(o.read_text()) for o in tmp_path.glob('begun-*')) > 10, 'it began anew'
+
+
+def test_a_worker_that_always_dies_takes_no_other_training_with_it(task, alone, tmp_path):
+    "As where one strategy needs more memory than there is"
+    def dies_with_the_first_seed(label, n, seed): return [Dies(tmp_path, 99)] if (label, seed) == ('scratch:convnet', 0) else []
+    grid = dict(jobs=2, out=tmp_path/'out', **GRID)
+    study = tlvs.compare(task, cbs=dies_with_the_first_seed, **grid)
+    assert study.results.status.tolist() == ['failed', 'done', 'learning', 'done']
+    assert 'was killed, twice' in study.results.error[0] and 'memory' in study.results.error[0]
+    pd.testing.assert_frame_equal(rows(study)[1:], alone[1:], check_dtype=False)
+    assert rows(tlvs.compare(task, **grid)).equals(alone), 'the next run tries it again'
+
+
+def test_nothing_is_read_before_the_crew_is_known(tmp_path):
+    command = commands()
+    for words, said in [(['--backend', 'daks'], "'loky', 'dask', 'ray'"), (['--address', 'tcp://here:1'], 'name the backend')]:
+        done = command('compare', *words, cwd=tmp_path)
+        assert done.status == 2 and said in done.err.replace('\n', ' ') and 'reading' not in done.err
+
+
+def test_a_cluster_that_does_not_answer(task, tmp_path, monkeypatch):
+    from tl_vs_scratch.studies import crews
+    monkeypatch.setattr(crews, 'PATIENCE', 1)
+    with pytest.raises(ConnectionError, match='no Dask scheduler answers at .*9999'):
+        tlvs.compare(task, backend='dask', address='tcp://127.0.0.1:9999', out=tmp_path, **GRID)
+
+
+def test_workers_of_a_running_cluster(task, alone, tmp_path):
+    "As many at a time as it has workers; two threads of one worker train one after the other"
+    from distributed import LocalCluster
+    with LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=':0', memory_limit=0) as cluster:
+        study = tlvs.compare(task, jobs=2, backend='dask', address=cluster.scheduler_address, out=tmp_path, **GRID)
+        assert rows(study).equals(alone)
+        assert len(cluster.workers) == 1, 'somebody else owns it'
