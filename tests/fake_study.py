@@ -109,6 +109,7 @@ class FakeStudy:
         return found
 
     def excerpts(self): return {}
+    def recipe(self): return {}
     def tracebacks(self): return {(t.row['strategy'], t.row['n'], t.row['seed']): t.traceback for t in self._trials if t.row['status'] == 'failed'}
 
 

@@ -128,7 +128,7 @@ def test_plots_show_each_strategy(flow):
 def check_summary(s, task, labels, seeds):
     "Keys and types as the contract says"
     assert set(s) == {'schema', 'task', 'n_classes', 'labels_available', 'score', 'strategies', 'paired', 'crossover', 'verdicts', 'forecasts', 'advice',
-                      'versions'}
+                      'study', 'versions'}
     assert s['schema'] == 3 and s['score'] == 'accuracy' and s['task'] == task.name and s['n_classes'] == 2 and s['labels_available'] == task.labels_available
     assert list(s['strategies']) == labels
     pair = lambda o: o is None if seeds < 3 else len(o) == 2 and all(type(x) is float for x in o) and o[0] <= o[1]
@@ -293,6 +293,26 @@ def test_command_goes_on_where_it_stopped(study_of, tmp_path):
     assert 'Trained 2 trials.' in fresh.out and len(rows_fresh) == 2
     assert not {r[3] for r in rows_fresh} & {r[3] for r in rows}
     assert [r[4] for r in rows_fresh] == [r[4] for r in rows], 'same seed, same outputs'
+
+
+def test_the_same_study_from_its_summary(study_of, command, tmp_path):
+    "On the same pictures it gives the same rows; on others, or with other options, it says why not"
+    _, rows, _ = study_of()
+    asked = tmp_path/'out/summary.json'
+    def again(data, *options): return command('compare', data, '--from', asked, '--jobs', '1', '--out', tmp_path/'again', *options)
+    assert 'photos' not in json.dumps(json.loads(asked.read_text())['study']['columns']), 'where they lie is nobody else\'s business'
+    moved = shutil.copytree(tmp_path/'photos', tmp_path/'elsewhere/photos')
+    done = again(moved)
+    assert done.status == 0 and 'Trained 2 trials.' in done.out, done.err
+    same = stored(tmp_path/'again')
+    assert [(r[0], *r[1:3], r[4]) for r in same] == [(r[0], *r[1:3], r[4]) for r in rows], 'another digest, or other outputs'
+    done = again(moved, '--sizes', '4', '--score', 'log_loss')
+    assert done.status == 2 and len(done.sentences) == 1 and 'leave out --sizes, --score' in done.err
+    done = command('compare', '--from', asked)
+    assert done.status == 2 and 'say where they are: compare DATA --from' in done.err
+    paint(moved/'cat/new.png', 150, np.random.default_rng(9))
+    done = again(moved)
+    assert done.status == 2 and 'are not those of that study' in done.err and stored(tmp_path/'again') == same
 
 
 def test_other_data_are_never_mixed(study_of, tmp_path):

@@ -62,7 +62,7 @@ _names = {
     'answers.doctor': 'doctor',
     'answers.bills': 'bills bill_table energy_meter pretraining_bill',
     'answers.fronts': 'cost_front plot_cost_front',
-    'answers.shown': 'compare Study Results StoredStudy',
+    'answers.shown': 'compare same_study Study Results StoredStudy',
     'fast.switch': 'faster',
 }
 _module_of = {name: module for module, names in _names.items() for name in names.split()}

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['app', 'CacheDir', 'TextColumn', 'LabelColumn', 'SplitColumn', 'GroupColumn', 'AsJson', 'MISTAKES', 'BODY_HELP',
            'PRESET_HELP', 'BACKEND_HELP', 'MARGIN_HELP', 'NEW_HELP', 'Preset', 'Backend', 'option', 'comma_separated',
-           'use_cache', 'fail', 'in_words', 'show', 'interrupted', 'show_json', 'compare', 'run_and_finish',
+           'use_cache', 'fail', 'in_words', 'show', 'interrupted', 'show_json', 'compare', 'same_as', 'run_and_finish',
            'what_was_done', 'finish', 'print_details', 'print_answer', 'typed_again', 'report', 'train', 'predict',
            'make_room', 'write_predictions', 'rows_of', 'print_predictions', 'rules', 'doctor', 'tasks', 'cache',
            'main']
@@ -93,7 +93,8 @@ MARGIN_HELP = 'How much worse than the best is as good, in the unit of the score
 
 @app.command()
 def compare(
-    data:Annotated[str, typer.Argument(help=DATA_HELP)]='emoji',
+    data:Annotated[str, typer.Argument(help=f'{DATA_HELP}  [default: emoji]', show_default=False)]=None,
+    like:Annotated[Path, option('A summary.json: the same study again, on DATA.', names='--from')]=None,
     strategies:Annotated[str, option('Such as scratch,fine_tune,scratch:convnet.  [default: as the preset]')]=None,
     sizes:Annotated[str, option('Numbers of labels, such as 50,100,200.  [default: as the preset]')]=None,
     seeds:Annotated[int, option('Trainings per strategy and size, at most.  [default: as the preset]', min=1)]=None,
@@ -118,7 +119,7 @@ def compare(
     use_cache(cache_dir)
     try:
         from tl_vs_scratch.basics.progress import say
-        say(f'tl-vs-scratch: comparing on {data}')
+        say(f'tl-vs-scratch: comparing on {data or like or "emoji"}')
         from tl_vs_scratch.answers.shown import new_study
         from tl_vs_scratch.studies.crews import check_crew
         from tl_vs_scratch.studies.plan import PRESETS, parse_budget
@@ -127,15 +128,27 @@ def compare(
         parse_budget(budget) # a mistake shows before anything is read
         check_crew(backend.value, jobs, address)
         columns = dict(text=text, label=label, split=split, group=group)
-        study = new_study(data, numbers, seeds, names, preset.value, bodies if len(bodies) > 1 else bodies[0], score,
-                          out, weights=weights, size=size, **columns)
+        asked = dict(sizes=numbers, seeds=seeds, strategies=names, body=bodies if len(bodies) > 1 else bodies[0],
+                     score=score, weights=weights, size=size)
+        if like: study, usual = same_as(like, data, out, asked | columns)
+        else:
+            study = new_study(data or 'emoji', preset=preset.value, out=out, **asked, **columns)
+            usual = PRESETS[preset.value]['budget']
         tell = show_json if as_json else print_details if details else print_answer
-        run_and_finish(study, tell, margin, jobs=jobs, fresh=fresh, budget=budget or PRESETS[preset.value]['budget'],
+        run_and_finish(study, tell, margin, jobs=jobs, fresh=fresh, budget=budget or usual,
                        backend=backend.value, address=address)
     except KeyboardInterrupt: interrupted()
     except MISTAKES as e: fail(e)
 
 # %% ../nbs/command/00_cli.ipynb #finish-study-as-json-bool-wr
+def same_as(file, data, out, asked:dict)->tuple: # (study, its budget)
+    "What was asked in a summary.json, and nothing else"
+    from tl_vs_scratch.answers.shown import same_study
+    from tl_vs_scratch.studies.again import read_recipe
+    own = [f'--{name}' for name, value in asked.items() if value is not None]
+    if own: raise ValueError(f"--from says what is asked; leave out {', '.join(own)}, or leave out --from")
+    return same_study(file, data, out), read_recipe(file)['budget']
+
 def run_and_finish(study, show, margin:float, **how):
     "Train, and say what came of it; interrupted, what has come of it so far"
     try: study.run(margin=margin, **how)

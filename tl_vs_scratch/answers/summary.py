@@ -96,6 +96,7 @@ class Summary:
     mixed_up:tuple|None  # As `mixed_up` of glance gives it, of what is advised
     left_out:tuple       # Sentences: which examples were left out, and why
     folder:str           # Of the study
+    recipe:dict          # As in `Results.recipe`
 
     @cached_property
     def words(self)->list[str]:
@@ -121,7 +122,7 @@ def to_json(self:Summary)->dict:
     return dict(schema=3, task=self.task, n_classes=self.n_classes, labels_available=self.labels_available,
                 score=self.score.name, strategies=strategies, paired=paired, crossover=self.crossover,
                 verdicts=[verdict_entry(verdict) for verdict in self.verdicts], forecasts=forecasts,
-                advice=advice_entry(self.advice, self.score), versions=self.versions)
+                advice=advice_entry(self.advice, self.score), study=self.recipe, versions=self.versions)
 
 @patch
 def save(self:Summary,
@@ -220,7 +221,8 @@ def summarise(
         cautions=cautions(study, table), versions=versions(),
         network=network_to_keep(study, table, advice.strategy),
         more_labels=more_labels(study, advice.strategy) if advice.strategy else None,
-        mixed_up=mixed_up(study, advice.strategy, n), left_out=tuple(task.left_out()), folder=as_typed(study.out))
+        mixed_up=mixed_up(study, advice.strategy, n), left_out=tuple(task.left_out()), folder=as_typed(study.out),
+        recipe=study.recipe())
 
 def as_typed(folder)->str:
     "Where a folder is, as one would type it"

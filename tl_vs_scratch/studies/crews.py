@@ -15,6 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from importlib import import_module
 from threading import Thread
 
+from joblib import cpu_count
 from joblib.externals.loky import ProcessPoolExecutor, process_executor
 
 from ..basics.choices import check_choice
@@ -31,9 +32,9 @@ def threads_for_one()->int|None:
     return None if has_gpu() else 1
 
 def check_jobs(jobs:int|None)->int:
-    "Trials at a time: as asked, or one per processor core, or one on a GPU"
+    "Trials at a time: as asked, or one per core that this process may use, or one on a GPU"
     if jobs is not None and jobs < 1: raise ValueError(f'jobs must be at least 1, not {jobs}')
-    return jobs or (1 if has_gpu() else os.cpu_count() or 1)
+    return jobs or (1 if has_gpu() else cpu_count())
 
 # %% ../../nbs/studies/03a_crews.ipynb #crews-here
 class Crew:
@@ -131,7 +132,7 @@ class DaskCrew(Crew):
     def __init__(self, jobs:int|None, address:str|None=None):
         distributed = backend_module('distributed', 'dask')
         self.died = distributed.KilledWorker,
-        config = {'distributed.scheduler.allowed-failures': 0, 'distributed.admin.large-graph-warning-threshold': '1GB'}
+        config = {'distributed.scheduler.allowed-failures': 0, 'distributed.admin.large-graph-warning-threshold': '9GB'}
         with import_module('dask').config.set(config):
             self.cluster = None if address else distributed.LocalCluster(
                 n_workers=jobs, threads_per_worker=1, memory_limit=0, dashboard_address=':0', silence_logs='CRITICAL')
@@ -169,6 +170,7 @@ class RayCrew(Crew):
 
     def begin(self, jobs, address):
         "Join a cluster, or start one here"
+        os.environ.setdefault('RAY_raylet_start_wait_time_s', '180') # on a busy machine a minute is too short
         where = dict(address=address) if address else dict(address='local', num_cpus=jobs, include_dashboard=False)
         try: self.ray.init(**where, log_to_driver=False, logging_level='ERROR', configure_logging=True)
         except (ConnectionError, ValueError, RuntimeError) as e: raise ConnectionError(

@@ -123,6 +123,20 @@ class Results:
                     strategies=[asdict(arm) for arm in self.strategies.values()], digests=self.digests,
                     sizes=[int(n) for n in self.sizes], seeds=self.seeds, settings=asdict(self.settings))
 
+    def recipe(self)->dict:
+        "What it takes to run the same study again, on another machine, too; see `study_again`"
+        about, columns = self.about(), dict(self.task.origin or {})
+        columns.pop('data', None) # where the examples were is nobody else's business
+        mine = [run['study'] for run in self.store.runs() if self.is_same(run['study'])]
+        budgets = [study['budget'] for study in mine if study.get('budget')]
+        bodies = {label: arm.body for label, arm in self.strategies.items()}
+        return about | dict(strategies=bodies, columns=columns, budget=budgets[-1] if budgets else None)
+
+    def is_same(self, other:dict)->bool:
+        "Is a study that was remembered this grid?"
+        mine = self.about()
+        return all(other[name] == mine[name] for name in ('digests', 'sizes', 'seeds'))
+
     @property
     def score(self)->Score: return self.task.score
     @property

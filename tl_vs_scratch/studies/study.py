@@ -88,15 +88,13 @@ class Study(Results):
                     if seconds: self.race(seconds - self.raced(), crew, progress, margin)
                     else: self.train_all(todo, crew, progress)
         finally:
-            if self.trained: self.remember(machine(), time.monotonic() - began if seconds else 0.)
+            if self.trained: self.remember(machine(), time.monotonic() - began if seconds else 0., seconds)
             self.write_csv()
         return self
 
     def raced(self)->float:
         "Seconds that went into races over this grid: a budget is the study's, not a run's"
-        mine = self.about()
-        def is_mine(other): return all(other[name] == mine[name] for name in ('digests', 'sizes', 'seeds'))
-        return sum(run['study'].get('raced', 0.) for run in self.store.runs() if is_mine(run['study']))
+        return sum(run['study'].get('raced', 0.) for run in self.store.runs() if self.is_same(run['study']))
 
     @property
     def unfinished(self)->Path:
@@ -115,13 +113,13 @@ class Study(Results):
             return status == 'done' or (status == 'learning' and steps >= self.settings.max_steps)
         return [planned for planned in self.grid if not is_over(planned)]
 
-    def remember(self, on, raced:float=0.):
+    def remember(self, on, raced:float=0., budget:float|None=None):
         "Note all that a report needs besides the trials; `on` which machine they were trained, None before they are"
         fingerprint = self.task.fingerprint
         self.store.add_task(fingerprint, task_about(self.task))
         if not self.store.excerpts(fingerprint): self.store.add_excerpts(fingerprint, some_excerpts(self.task))
         now = datetime.now(timezone.utc).isoformat(timespec='seconds')
-        self.store.add_run(now, self.about() | dict(raced=raced), on)
+        self.store.add_run(now, self.about() | dict(raced=raced, budget=budget), on)
 
     def keep(self, trial):
         "Keep what came of a training; one that is done needs its unfinished state no more"
