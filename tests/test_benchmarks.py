@@ -80,3 +80,12 @@ def test_steps():
     steps = import_module('benchmarks.steps')
     seconds = steps.measure('tf_efficientnet_lite0', 'float32', 32, 1, 1)
     assert set(seconds) == {'study', 'bfloat16', 'channels first', 'Adam', 'gradient'} and all(o[0] > 0 for o in seconds.values())
+
+
+def test_crews(monkeypatch, tmp_path):
+    from benchmarks import crews
+    monkeypatch.setattr(crews, 'LOOPS', 1000)
+    monkeypatch.setattr(sys, 'argv', ['crews', '--rounds', '1', '--calls', '4', '--backends', 'loky', '--json', str(tmp_path/'out.json')])
+    crews.main()
+    row, = json.loads((tmp_path/'out.json').read_text())['rows']
+    assert row['backend'] == 'loky' and min(row[key] for key in ('start_seconds', 'call_milliseconds', 'two_against_one')) > 0

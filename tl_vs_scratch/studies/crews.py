@@ -135,7 +135,7 @@ class DaskCrew(Crew):
         config = {'distributed.scheduler.allowed-failures': 0, 'distributed.admin.large-graph-warning-threshold': '9GB'}
         with import_module('dask').config.set(config):
             self.cluster = None if address else distributed.LocalCluster(
-                n_workers=jobs, threads_per_worker=1, memory_limit=0, dashboard_address=':0', silence_logs='CRITICAL')
+                n_workers=jobs, threads_per_worker=1, memory_limit=0, dashboard_address='127.0.0.1:0', silence_logs='CRITICAL')
         try: self.client = distributed.Client(address or self.cluster, timeout=PATIENCE, set_as_default=False)
         except (OSError, ValueError) as e: raise ConnectionError(
             f"no Dask scheduler answers at '{address}' within {PATIENCE} seconds; start one, or correct --address") from e
