@@ -135,10 +135,12 @@ class DaskCrew(Crew):
         config = {'distributed.scheduler.allowed-failures': 0, 'distributed.admin.large-graph-warning-threshold': '9GB'}
         with import_module('dask').config.set(config):
             self.cluster = None if address else distributed.LocalCluster(
-                n_workers=jobs, threads_per_worker=1, memory_limit=0, dashboard_address='127.0.0.1:0', silence_logs='CRITICAL')
+                n_workers=jobs, threads_per_worker=1, memory_limit=0, dashboard_address='127.0.0.1:0',
+                silence_logs='CRITICAL')
         try: self.client = distributed.Client(address or self.cluster, timeout=PATIENCE, set_as_default=False)
         except (OSError, ValueError) as e: raise ConnectionError(
-            f"no Dask scheduler answers at '{address}' within {PATIENCE} seconds; start one, or correct --address") from e
+            f"no Dask scheduler answers at '{address}' within {PATIENCE} seconds; start one, or correct the address"
+            ) from e
         self.executor = self.client.get_executor(pure=False)
         found = self.client.run(versions)
         self.jobs = jobs or len(found)
@@ -174,7 +176,7 @@ class RayCrew(Crew):
         where = dict(address=address) if address else dict(address='local', num_cpus=jobs, include_dashboard=False)
         try: self.ray.init(**where, log_to_driver=False, logging_level='ERROR', configure_logging=True)
         except (ConnectionError, ValueError, RuntimeError) as e: raise ConnectionError(
-            f"no Ray cluster answers at '{address}'; start one with `ray start --head`, or correct --address") from e
+            f"no Ray cluster answers at '{address}'; start one with `ray start --head`, or correct it") from e
 
     def submit(self, call)->Future:
         promised = self.task.remote(call)
