@@ -35,15 +35,16 @@ def label_order(
 )->tuple[np.ndarray, np.ndarray]: # All positions, and the rank of each in its class, in that order
     "An order whose every prefix is stratified"
     rng, beads = np.random.default_rng(seed), []
-    for stratum in np.unique(strata):
-        mine = rng.permutation(np.flatnonzero(strata == stratum))
+    counts = np.unique(strata, return_counts=True)[1]
+    for found in np.split(np.argsort(strata, kind='stable'), np.cumsum(counts)[:-1]): # a stratum at a time
+        mine, ranks = rng.permutation(found), np.arange(len(found))
         jitter = rng.random() # classes of one size take turns in another order for each seed
-        for rank, i in enumerate(mine):
-            later = rank >= MIN_LABELS
-            place = (rank + .5)/len(mine) if later else rank
-            beads.append((later, place, jitter, i, rank))
-    beads.sort()
-    return np.array([bead[3] for bead in beads]), np.array([bead[4] for bead in beads])
+        later = ranks >= MIN_LABELS
+        places = np.where(later, (ranks + .5)/len(found), ranks)
+        beads.append((ranks, mine, np.full(len(found), jitter), places, later))
+    ranks, order, *keys = map(np.concatenate, zip(*beads))
+    first = np.lexsort((ranks, order, *keys)) # by `later`, then by place
+    return order[first], ranks[first]
 
 # %% ../../nbs/tasks/06_task.ipynb #validated-groups-strata-what
 def validated_groups(
