@@ -80,3 +80,15 @@ def test_steps():
     steps = import_module('benchmarks.steps')
     seconds = steps.measure('tf_efficientnet_lite0', 'float32', 32, 1, 1)
     assert set(seconds) == {'study', 'bfloat16', 'channels first', 'Adam', 'gradient'} and all(o[0] > 0 for o in seconds.values())
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='reads its memory from /proc')
+def test_load(monkeypatch):
+    load = import_module('benchmarks.load')
+    monkeypatch.setattr(load.engine, 'run_trial', load.engine.run_trial) # the stub goes when the test ends
+    study, pictures, table = load.study_part(300, 1), load.pictures_part(100, 8), load.table_part(8000)
+    assert study['trials'] == 300 and study['advised'] and study['database_mb'] > 1
+    assert (pictures['examples'], table['examples'], table['left_out']) == (100, 8000, 0)
+    large = load.classes_part(3000, 2) # on the way 2,097 of the 3,000 are looked at, ten times, in two trials
+    ends = 2*(3000 + 4000)*4000/1e6 # what two trials say in the end, in MB: to the test examples and to those that they know
+    assert ends + 2*10*(2097 + 800)*4000/1e6 < large['database_mb'] < ends + 2*10*(3000 + 800)*4000/1e6
