@@ -15,7 +15,7 @@ class Replay(Results):
     def __init__(self, whole:Results, folder, sizes, guesses):
         self.describe(whole.task, whole.strategies, whole.digests, list(sizes), whole.seeds, whole.settings, folder, Store(folder/'study.db'))
         self.estimates = guesses
-        self.paths = whole.store.paths(set(whole.digests.values()), whole.task.n_classes)
+        self.ways = {self.key(trial): path for trial, path in whole.paths()}
         self.whole = {self.key(trial): trial for trial in whole.finished()}
         self.used = {} # planned -> seconds of training so far
 
@@ -24,7 +24,7 @@ class Replay(Results):
 
     def call(self, planned, seconds):
         "What comes of so many seconds more: the trial as far as it got, and the seconds that it took"
-        trial, path, used = self.whole[planned.key], self.paths.get(planned.key, []), self.used.get(planned, 0.)
+        trial, path, used = self.whole[planned.key], self.ways.get(planned.key, []), self.used.get(planned, 0.)
         all_of_it = trial.row['seconds'] or 0.
         if not path or all_of_it - used <= seconds:
             self.used[planned] = all_of_it

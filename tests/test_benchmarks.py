@@ -89,3 +89,15 @@ def test_crews(monkeypatch, tmp_path):
     crews.main()
     row, = json.loads((tmp_path/'out.json').read_text())['rows']
     assert row['backend'] == 'loky' and min(row[key] for key in ('start_seconds', 'call_milliseconds', 'two_against_one')) > 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='reads its memory from /proc')
+def test_load(monkeypatch):
+    load = import_module('benchmarks.load')
+    monkeypatch.setattr(load.engine, 'run_trial', load.engine.run_trial) # the stub goes when the test ends
+    study, pictures, table = load.study_part(300, 1), load.pictures_part(100, 8), load.table_part(8000)
+    assert study['trials'] == 300 and study['advised'] and study['database_mb'] > 1
+    assert (pictures['examples'], table['examples'], table['left_out']) == (100, 8000, 0)
+    large = load.classes_part(3000, 2) # on the way 2,097 of the 3,000 are looked at, ten times, in two trials
+    ends = 2*(3000 + 4000)*4000/1e6 # what two trials say in the end, in MB: to the test examples and to those that they know
+    assert ends + 2*10*(2097 + 800)*4000/1e6 < large['database_mb'] < ends + 2*10*(3000 + 800)*4000/1e6

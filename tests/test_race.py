@@ -31,7 +31,7 @@ def made_up(ways=WAYS, seeds=3, sizes=(N,)):
     task = fake_task(n_test=300, n_labelled=N)
     arms = {label: Arm(label, start, 'body', 'About it.', 'words', '#777777', 'o', True) for label, (start, *_) in ways.items()}
     digests = {label: f'{i:016d}' for i, label in enumerate(ways)}
-    trials, paths = [], {}
+    trials = []
     for planned in grid(digests, sizes, seeds):
         start, end, seconds = ways[planned.label]
         rng, targets = np.random.default_rng([planned.seed, *map(ord, planned.label)]), targets_of(task, planned.n, planned.seed)
@@ -43,9 +43,8 @@ def made_up(ways=WAYS, seeds=3, sizes=(N,)):
         row = dict(strategy=planned.label, settings_digest=planned.digest, n=planned.n, seed=planned.seed, seconds=seconds, seconds_wall=seconds, steps=STEPS[-1],
                    flops=1e12, trainable_params=10, status='done', error='', start=start, body='body', task=task.name)
         trials.append(Trial(row, path, last | dict(train=outputs_of(rng, targets['train'], 1.))))
-        paths[planned.key] = path
-    return SimpleNamespace(task=task, strategies=arms, digests=digests, seeds=seeds, settings=Settings(), store=SimpleNamespace(paths=lambda *_: paths),
-                           finished=lambda: trials)
+    return SimpleNamespace(task=task, strategies=arms, digests=digests, seeds=seeds, settings=Settings(), finished=lambda: trials,
+                           paths=lambda: [(trial, trial.path) for trial in trials])
 
 
 def race(folder, seconds, ways=WAYS, **kwargs):

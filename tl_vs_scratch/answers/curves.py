@@ -86,12 +86,12 @@ def pair_numbers(spread, prior, share:bool, among:int)->dict:
 def paired_table(study)->pd.DataFrame: # A row per pair of strategies and n, with the columns `PAIR_COLUMNS`
     "All differences between two strategies, above 0 where `a` is better, over their common seeds, with 95% intervals"
     tables, rows = pair_values(study), []
-    spreads = spreads_of(tables)
+    spreads, compared = spreads_of(tables), {n: set() for n in study.sizes}
+    for n, a, b in spreads: compared[n] |= {a, b}
     for (n, a, b), table in tables.items():
         row = dict(n=n, a=a, b=b, seeds=len(table), difference=float(table.mean()))
-        among = len({label for m, *pair in spreads if m == n for label in pair})
         prior, spread = prior_without(spreads, (n, a, b)), spreads.get((n, a, b))
-        rows.append(row | (pair_numbers(spread, prior, study.score.is_share, among) if spread else {}))
+        rows.append(row | (pair_numbers(spread, prior, study.score.is_share, len(compared[n])) if spread else {}))
     return pd.DataFrame(rows, columns=PAIR_COLUMNS)
 
 # %% ../../nbs/answers/02_curves.ipynb #difference-pairs-pd-datafram

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TIMES', 'Way', 'Growth', 'load_growth', 'shown_examples', 'look_of', 'in_turn', 'ways_of', 'mean_looks', 'way_of',
-           'four_digits', 'first_paths', 'guesses_on', 'growth_of', 'Frame', 'frame_of', 'in_time', 'counted_in',
-           'page_of', 'head_of', 'times_of', 'crossover_explorer']
+           'four_digits', 'first_paths', 'growth_of', 'Frame', 'frame_of', 'in_time', 'counted_in', 'page_of',
+           'head_of', 'times_of', 'crossover_explorer']
 
 # %% ../../nbs/answers/07a_growing.ipynb #growing-imports
 import json
@@ -86,7 +86,7 @@ def shown_examples(
 )->dict:        # Position in the test set -> `truth` and `look`
     "Some test examples that the study keeps small copies of, of all classes in turn"
     truth, kept, mime = study.task.labels[study.task.test_idxs], study.excerpts(), study.medium.excerpt_type
-    positions = np.array(sorted(kept), int)
+    positions = np.intersect1d(list(kept), study.task.watched).astype(int)
     chosen = positions[in_turn(truth[positions], most)].tolist()
     return {i: dict(truth=int(truth[i]), look=look_of(mime, kept[i])) for i in chosen}
 
@@ -128,20 +128,15 @@ def way_of(row, looks:pd.DataFrame, taken:list)->Way:
 def four_digits(numbers)->list: return [round(float(o), 4) for o in numbers]
 
 def first_paths(study, positions:list)->dict: # (strategy, n) -> class numbers, (looks, examples)
-    "What the first seed took these examples for, look by look"
-    found = {}
-    kept = study.store.paths(set(study.digests.values()), study.task.n_classes)
-    for trial in study.finished():
-        row = trial.row
-        if (row['strategy'], row['n']) in found: continue
-        path = kept.get((row['settings_digest'], row['n'], row['seed']))
-        found[row['strategy'], row['n']] = [guess[positions].tolist() for guess in guesses_on(path, trial)]
+    "What the first seed took these examples for, look by look; a rival has one look"
+    found, watched = {}, study.task.watched
+    rows = np.searchsorted(watched, positions)
+    for trial, path in study.paths():
+        which = trial.row['strategy'], trial.row['n']
+        if which in found: continue
+        looks = [at.outputs['test'] for at in at_own_rate(path)] if path else [trial.outputs['test'][watched]]
+        found[which] = [outputs[rows].argmax(1).tolist() for outputs in looks]
     return found
-
-def guesses_on(path:list|None, trial)->list: # Of class numbers, (n_test,)
-    "What a trial took the test examples for, look by look; a rival has one look"
-    looks = [at.outputs for at in at_own_rate(path)] if path else [trial.outputs]
-    return [outputs['test'].argmax(1) for outputs in looks]
 
 # %% ../../nbs/answers/07a_growing.ipynb #growing-growth-of
 def growth_of(

@@ -11,11 +11,12 @@ __all__ = ['PHRASES', 'ALL_WRONG', 'LOOK_AT_LABELS', 'COSTS', 'FRONT', 'CAPTIONS
            'compared_words', 'crossing_words', 'expected_words', 'rival_words', 'forecast_words', 'chance_words',
            'time_words', 'caution', 'caution_words', 'sense_words', 'verdict_sentence', 'ahead_words', 'evidence_words',
            'answer', 'why_words', 'overview', 'splits', 'score_words', 'settings_words', 'once', 'versions_words',
-           'devices', 'circumstances', 'facts', 'certainty_limits', 'training_limits', 'pretraining_limit', 'limits',
-           'mistakes', 'taken_for', 'pair_title', 'one_right', 'right_of', 'Cost', 'gap_axis', 'points_of', 'curve_alt',
-           'cost_alt', 'front_alt', 'timeline_alt', 'gap_alt', 'strategies_caption', 'scale_words', 'curves_caption',
-           'gap_caption', 'gap_lesson', 'captions', 'score_captions', 'timeline_caption', 'classes_caption',
-           'medium_captions', 'disagreement_count', 'probe_title', 'worth_labels', 'probe_sentence', 'fewer_words']
+           'devices', 'circumstances', 'facts', 'certainty_limits', 'watched_limit', 'training_limits',
+           'pretraining_limit', 'limits', 'mistakes', 'taken_for', 'pair_title', 'one_right', 'right_of', 'Cost',
+           'gap_axis', 'points_of', 'curve_alt', 'cost_alt', 'front_alt', 'timeline_alt', 'gap_alt',
+           'strategies_caption', 'scale_words', 'curves_caption', 'gap_caption', 'gap_lesson', 'captions',
+           'score_captions', 'timeline_caption', 'classes_caption', 'medium_captions', 'disagreement_count',
+           'probe_title', 'worth_labels', 'probe_sentence', 'fewer_words']
 
 # %% ../../nbs/answers/04_words.ipynb #collections-counter-dataclas
 from collections import Counter
@@ -472,6 +473,12 @@ def certainty_limits(summary)->list[str]:
         "may miss it by chance alone. Words such as 'ahead' allow for that, the intervals in the tables do not.")
     return words
 
+def watched_limit(study)->list[str]: # Of one sentence, or none
+    "What is not known of a large test set"
+    watched, tests, many = len(study.task.watched), len(study.task.test_idxs), study.medium.many
+    return [f'How all test {many} did on the way: curves over time, and who is better at equal time or steps, rest on '
+            f'{watched:,} of the {tests:,}; only in the end all of them are looked at.'] if watched < tests else []
+
 def training_limits(study)->list[str]:
     "What the networks, their lengths and rates leave open"
     words, bodies = [], sorted({str(arm.body) for arm in study.strategies.values()})
@@ -499,7 +506,7 @@ def limits(
              'ones. Another source, place or year may change the order.',
              f'Anything about other numbers of labels than those measured ({sizes}).']
     if own.smallest: words.append(f'Small differences: {fill(own.smallest, study)}')
-    words += certainty_limits(summary) + training_limits(study)
+    words += certainty_limits(summary) + watched_limit(study) + training_limits(study)
     if own.mistakes: words.append(f'What a mistake costs: {fill(own.mistakes, study)}')
     return words + pretraining_limit(study) + ['How long it takes on your machine: seconds belong to the machine named '
                                                'above. Arithmetic (TFLOP) is the same everywhere.']

@@ -64,10 +64,10 @@ def known_so_far(
     results # A `Study`, or `Results`
 )->dict:    # `Planned` -> `Known`
     "What the trainings of a study say that did not fail"
-    paths, found = results.store.paths(set(results.digests.values()), results.task.n_classes), {}
-    for trial in results.finished():
+    found = {}
+    for trial, path in results.paths():
         planned = Planned(*(trial.row[name] for name in ('strategy', 'n', 'seed', 'settings_digest')))
-        targets, path = results.targets('valid', planned.n, planned.seed), paths.get(planned.key, [])
+        targets = results.targets('valid', planned.n, planned.seed)
         batches = results.settings.batches(planned.n)
         found[planned] = known_of(trial, path, targets, results.score, seconds_in(trial.row), batches)
     return found

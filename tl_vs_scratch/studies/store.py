@@ -144,36 +144,46 @@ class Store:
     def read(self,
         digests,      # Settings digests
         n_classes:int # Of the task
-    )->list[Trial]:
+    ):                # Yields `Trial`
         "All trials with one of these settings digests; their rows without scores, their paths left out"
         columns = ', '.join([*STORED, 'traceback', *PARTS])
         marks = ','.join('?'*len(digests))
         ask = f'SELECT {columns} FROM trials WHERE settings_digest IN ({marks})'
-        with self.open() as db: rows = db.execute(ask, list(digests)).fetchall()
-        try: return [self.trial(row, n_classes) for row in rows]
-        except (TypeError, ValueError): raise self.damaged() from None
+        with self.open() as db:
+            for row in db.execute(ask, list(digests)): yield self.trial(row, n_classes)
 
     def trial(self, values, n_classes)->Trial:
         "A row of the table as a trial"
         row, (traceback, *blobs) = dict(zip(STORED, values)), values[len(STORED):]
-        outputs = {part: from_blob(blob, n_classes) for part, blob in zip(PARTS, blobs) if blob is not None}
+        try: outputs = {part: from_blob(blob, n_classes) for part, blob in zip(PARTS, blobs) if blob is not None}
+        except (TypeError, ValueError): raise self.damaged() from None
         return Trial(row, [], outputs, traceback or '')
 
-    def paths(self,
-        digests,      # Settings digests
+    def outputs(self,
+        key:tuple,    # (settings digest, n, seed) of a trial
+        part:str,     # 'test', 'valid' or 'train'
         n_classes:int # Of the task
-    )->dict:          # (settings digest, n, seed) -> list of `Checkpoint`, by rate and step
-        "The ways of the trials"
-        columns = ', '.join(['settings_digest', 'n', 'seed', *PATH, *PATH_PARTS])
-        marks = ','.join('?'*len(digests))
-        ask = f'SELECT {columns} FROM checkpoints WHERE settings_digest IN ({marks}) ORDER BY lr_factor, step'
-        found = {}
+    )->np.ndarray:
+        "What one trial said to some examples"
+        ask = f'SELECT {part} FROM trials WHERE settings_digest = ? AND n = ? AND seed = ?'
+        with self.open() as db: return from_blob(db.execute(ask, key).fetchone()[0], n_classes)
+
+    def paths(self,
+        keys,         # (settings digest, n, seed) of trials
+        n_classes:int # Of the task
+    ):                # Yields a list of `Checkpoint`, by rate and step; an empty one where there is no path
+        "The ways of these trials; one at a time is in memory"
+        where = 'settings_digest = ? AND n = ? AND seed = ? ORDER BY lr_factor, step'
+        ask = f"SELECT {', '.join([*PATH, *PATH_PARTS])} FROM checkpoints WHERE {where}"
         with self.open() as db:
-            for *key, factor, step, seconds, flops, loss, before, test, valid in db.execute(ask, list(digests)):
-                outputs = dict(test=from_blob(test, n_classes), valid=from_blob(valid, n_classes))
-                at = Checkpoint(step, seconds, flops, loss, outputs, factor, before)
-                found.setdefault(tuple(key), []).append(at)
-        return found
+            for key in keys: yield [self.checkpoint(row, n_classes) for row in db.execute(ask, key).fetchall()]
+
+    def checkpoint(self, values, n_classes)->Checkpoint:
+        "A row of the table as a checkpoint"
+        factor, step, seconds, flops, loss, before, test, valid = values
+        try: outputs = dict(test=from_blob(test, n_classes), valid=from_blob(valid, n_classes))
+        except (TypeError, ValueError): raise self.damaged() from None
+        return Checkpoint(step, seconds, flops, loss, outputs, factor, before)
 
     def standing(self, digests)->dict: # (settings digest, n, seed) -> (status, steps)
         "How far each trial is"

@@ -157,10 +157,11 @@ def from_frame(
     rows = columns_of(table, dict(text=text, label=label, side=split, group=group), where)
     empty = empty_rows(rows)
     rows = rows[~rows.index.isin(list(empty))]
-    labels = rows.label.str.strip().tolist()
-    classes = sorted(set(labels), key=natural)
+    names = rows.label.str.strip().tolist()
+    classes = sorted(set(names), key=natural)
+    number = {c: k for k, c in enumerate(classes)}
     sources, medium = what_they_are(rows.text.tolist(), Path(folder), size)
-    return make_task(name, sources, rows.index.tolist(), [classes.index(c) for c in labels], classes, medium,
+    return make_task(name, sources, rows.index.tolist(), [number[c] for c in names], classes, medium,
                      is_test=test_rows(rows.side, where) if split else None, groups=groups_in(rows),
                      left_out=(left_out or {}) | empty, **kwargs)
 

@@ -107,7 +107,8 @@ def from_folder(
     roots = roots_of(path)
     test_side = 'test' if 'test' in roots.values() else 'valid'
     classes = sorted({c.name for root in roots for c in class_folders(root)})
-    rows = [(f, classes.index(c), side == test_side) for f, c, side in sorted_files(roots, endings)]
+    number = {c: k for k, c in enumerate(classes)}
+    rows = [(f, number[c], side == test_side) for f, c, side in sorted_files(roots, endings)]
     files, labels, is_test = map(list, zip(*rows))
     loose = []
     for root in roots: loose += find_files(root, endings, recurse=False)

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['STRETCH', 'KEEP_EVERY', 'USED', 'StepsDL', 'in_steps', 'LossWatch', 'CountOn', 'learner_of', 'prefix_of',
            'outputs_of', 'batches_of', 'Training', 'put_away', 'facts_of', 'take_up', 'kept_path', 'train',
-           'unfinished_name', 'run_trial', 'last_outputs', 'end_of', 'lr_of', 'final_loss', 'train_outputs', 'trial_id',
-           'costs_of', 'use_of']
+           'unfinished_name', 'run_trial', 'last_outputs', 'end_of', 'lr_of', 'final_loss', 'averaged_outputs',
+           'trial_id', 'costs_of', 'use_of']
 
 # %% ../../nbs/training/09_trial.ipynb #time-contextlib-nullcontext
 import random
@@ -196,7 +196,7 @@ class Training:
             else: self.stretch(goal)
             if stop and stop(self.look_seconds): break
         began = time.perf_counter()
-        with self.average.applied(): outputs = dict(valid=self.valid_outputs(), test=self.outputs('test'))
+        with self.average.applied(): outputs = dict(valid=self.valid_outputs(), test=self.outputs('watched'))
         self.look_seconds = time.perf_counter() - began
         self.path.append(Checkpoint(self.steps, self.meter.seconds, self.meter.flops, self.watch.mean, outputs,
                                     self.lr_factor, self.before))
@@ -252,11 +252,11 @@ class Training:
     # --- what the network says ---
 
     def outputs(self, part:str)->np.ndarray: # (n_examples, n_classes)
-        "What the network says to the examples of 'train', 'valid' or 'test'"
-        dls = self.learn.dls
-        if part == 'test' and not self.task.is_test.any(): return np.empty((0, self.task.n_classes), np.float32)
+        "What the network says to the examples of 'train', 'valid', 'test', or those of the test that are 'watched'"
+        dls, of_test = self.learn.dls, part in ('test', 'watched')
+        if of_test and not self.task.is_test.any(): return np.empty((0, self.task.n_classes), np.float32)
         if part == 'valid': loader = dls.valid
-        elif part == 'test': loader = self.task.test_dl(dls)
+        elif of_test: loader = self.task.test_dl(dls, self.task.watched if part == 'watched' else slice(None))
         else: loader = dls.test_dl(dls.train_ds.items, with_labels=True, num_workers=0)
         return outputs_of(self.learn, loader, self.prefix)
 
@@ -373,7 +373,8 @@ def run_trial(
 def last_outputs(training:Training)->dict: # part -> (n_examples, n_classes)
     "What it says in the end; to its own training examples only where it is over"
     outputs = dict(training.path[-1].outputs)
-    if training.is_over: outputs['train'] = train_outputs(training)
+    if len(outputs['test']) < training.task.is_test.sum(): outputs['test'] = averaged_outputs(training, 'test')
+    if training.is_over: outputs['train'] = averaged_outputs(training, 'train')
     return outputs
 
 def end_of(best:Training, runs:list)->dict:
@@ -389,9 +390,9 @@ def final_loss(training:Training)->float:
     "By which rates are chosen"
     return settled_losses(training.path[-1].outputs['valid'], training.targets['valid']).mean()
 
-def train_outputs(training:Training)->np.ndarray:
-    "What the averaged network says to its own training examples"
-    with training.average.applied(): return training.outputs('train')
+def averaged_outputs(training:Training, part:str)->np.ndarray:
+    "What the averaged network says to examples"
+    with training.average.applied(): return training.outputs(part)
 
 # %% ../../nbs/training/09_trial.ipynb #trial-id-task-entrant-n-seed
 def trial_id(task, entrant, n, seed, settings)->dict:
