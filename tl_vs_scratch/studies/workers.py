@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['IDLE', 'prepare_worker', 'train_one', 'callbacks_for', 'failed_trial', 'in_one_line', 'has_gpu', 'threads_for_one',
-           'check_jobs', 'end_without_parent', 'begin_worker', 'workers_of', 'outcomes']
+           'check_jobs', 'end_without_parent', 'begin_worker', 'start_workers', 'workers_of', 'outcomes']
 
 # %% ../../nbs/studies/03_workers.ipynb #atexit-gc-os-signal-time-tra
 import atexit
@@ -14,10 +14,11 @@ import signal
 import time
 import traceback
 from concurrent.futures import FIRST_COMPLETED, wait
-from multiprocessing import parent_process
+from multiprocessing import parent_process, resource_tracker as mp_tracker
 from threading import Thread
 
 from joblib.externals.loky import ProcessPoolExecutor, process_executor
+from joblib.externals.loky.backend import resource_tracker
 
 from ..basics.provenance import gpu_name
 from ..basics.session import session
@@ -100,7 +101,7 @@ def check_jobs(jobs:int|None)->int:
 # %% ../../nbs/studies/03_workers.ipynb #begin-worker-a-worker-hears
 def end_without_parent(every:float=1.): # Seconds from look to look
     "End this process soon after the one that started it: killed, that one could tell nobody"
-    parent = os.getppid()
+    parent = parent_process().pid if parent_process() else os.getppid() # it may have ended before this began
     def watch():
         while os.getppid() == parent: time.sleep(every)
         os._exit(1)
@@ -111,6 +112,14 @@ def begin_worker():
     end_without_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     process_executor._MAX_MEMORY_LEAK_SIZE = float('inf')
+
+def start_workers(jobs:int):
+    "Start so many processes, deaf to Ctrl-C from their first moment: while they import, a word of theirs would be noise"
+    if not hasattr(signal, 'pthread_sigmask'): return # Windows: they start with their first call
+    for tracker in (resource_tracker, mp_tracker): tracker.ensure_running() # who is started first would end the block
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT]) # what is started within inherits it
+    try: workers_of(jobs).submit(int)
+    finally: signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 def workers_of(jobs:int)->ProcessPoolExecutor:
     "So many processes, kept for the next study; not those that joblib keeps, which belong to whoever calls it"

@@ -195,6 +195,7 @@ def cached_tables()->pd.DataFrame:
 def clear_cache()->int:
     "Remove every table; gives how many there were"
     files = table_files()
-    for p in [*files, *cache_dir().glob('*.lock')]: p.unlink(missing_ok=True)
+    others = [p for end in ('lock', 'tmp') for p in cache_dir().glob(f'*.{end}')] # locks, and what was never ended
+    for p in [*files, *others]: p.unlink(missing_ok=True)
     session.empty('tables')
     return len(files)
