@@ -21,7 +21,7 @@ from commands import ENV, Done, commands, paint_folder, stored, until
 from safetensors import safe_open
 from tl_vs_scratch.studies.store import Store
 
-KILLS = int(os.environ.get('TLVS_KILLS', 3))
+KILLS = int(os.environ.get('TLVS_KILLS', 2))
 RANDOM = random.Random(os.environ.get('TLVS_SEED', 0))
 LABELS = ('scratch:convnet', 'most_frequent', 'linear_probe')
 SEEDS = 2
@@ -74,7 +74,7 @@ def place(folder):
 
 def table(folder, labels):
     "What `results.csv` says of these strategies, without what is measured in seconds and bytes"
-    found = pd.read_csv(folder/'out/results.csv').drop(columns=TIMED)
+    found = pd.read_csv(folder/'out/results.csv', dtype=str, keep_default_na=False).drop(columns=TIMED)
     return found[found.strategy.isin(labels)].reset_index(drop=True)
 
 
@@ -108,7 +108,7 @@ def steps(folder):
 
 def check_table(folder, whole, labels=LABELS[:2]):
     "As if nobody had disturbed it, to the last bit"
-    pd.testing.assert_frame_equal(table(folder, labels), table(whole, labels), check_exact=True)
+    pd.testing.assert_frame_equal(table(folder, labels), table(whole, labels))
     digests = {row[0] for row in finished(folder)}
     assert len(finished(folder)) == SEEDS*len(labels) and outputs(folder, digests) == outputs(whole, digests)
     assert not list(folder.glob('out/**/tmp-*')), 'what was torn is gone'
@@ -136,7 +136,7 @@ def check_steps(folder, again):
 def test_killed_at_random(moment, command, whole, tmp_path):
     "At this part of the way"
     labels = LABELS[::2] if float(moment)*100 % 2 < 1 else LABELS[:2]
-    pid, ends, began = command.start(*words(labels), cwd=place(tmp_path), first=TERSE), [], time.monotonic()
+    pid = command.start(*words(labels), cwd=place(tmp_path), first=TERSE)
     goal = float(moment)*(2 + 28*SEEDS*(2 if 'linear_probe' in labels else 1)) # in steps, that pass quicker on a machine with nothing else to do
     until(lambda: sum(map(len, steps(tmp_path).values())) + 2*(finished(tmp_path) != set()) >= goal - 16)
     time.sleep(.3*RANDOM.random())
@@ -263,12 +263,12 @@ def test_a_good_report_stays_until_the_next_is_whole(command, tmp_path):
     assert command(*words(QUICK), cwd=place(tmp_path), first=WATCHED).status == 0
     pages = [tmp_path/'out'/name for name in ('summary.json', 'report.html')]
     good = [page.read_text() for page in pages]
-    more = words((*QUICK, 'plain_logistic'))
+    more = words((*QUICK, 'plain_svm'))
     for k, page in enumerate(pages): # one is written after the other
         assert command(*more, cwd=tmp_path, first=WATCHED + half_text(page.name)).status == -signal.SIGKILL
         assert [page.read_text() for page in pages[k:]] == good[k:] and len(list((tmp_path/'out').glob('tmp-*'))) == 1
     assert command(*more, cwd=tmp_path, first=WATCHED).status == 0
-    assert pages[1].read_text().rstrip().endswith('</html>') and 'plain_logistic' in pages[1].read_text() and not list((tmp_path/'out').glob('tmp-*'))
+    assert pages[1].read_text().rstrip().endswith('</html>') and 'plain_svm' in pages[1].read_text() and not list((tmp_path/'out').glob('tmp-*'))
 
 
 def test_killed_with_workers(command, whole, tmp_path):
@@ -464,11 +464,10 @@ def connect(*args, **kw):
     db = plain_connect(*args, **kw)
     db.execute('PRAGMA max_page_count = 10')
     return db
-from tl_vs_scratch.training import anytime, tables
+from tl_vs_scratch.training import anytime
 '''
 FULL_DISKS = {
     'for what is unfinished': ('anytime.save_file = no_room', 0, 'an unfinished training is not kept: '),
-    'for the cache': ('tables.save_file = no_room', 0, 'activations are not kept for later'),
     'for the database': ('sqlite3.connect = connect', 1, 'database or disk is full); make room, then run it again'),
     'for the report': ('Path.write_text = no_text', 1, 'no room left on the disk; make some, then run it again'),
 }
@@ -477,7 +476,7 @@ FULL_DISKS = {
 @pytest.mark.parametrize('what', FULL_DISKS)
 def test_a_full_disk(what, command, whole, tmp_path):
     code, status, says = FULL_DISKS[what]
-    labels = LABELS[::2] if 'cache' in what else QUICK if 'report' in what else LABELS[:2]
+    labels = QUICK if 'report' in what else LABELS[:2]
     done = command(*words(labels), cwd=place(tmp_path), first=(WATCHED if 'report' in what else TERSE) + FULL + code)
     assert done.status == status and done.sentences and all(says in o for o in done.sentences), done
     if status: assert len(done.sentences) == 1
