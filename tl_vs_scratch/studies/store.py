@@ -102,9 +102,12 @@ class Store:
         "A connection for one transaction"
         try:
             with closing(sqlite3.connect(self.path, timeout=60)) as db, db: yield db
-        except sqlite3.Error as e:
-            remedy = 'make room, then run it again' if 'full' in str(e) else 'move it away or choose another folder'
-            raise OSError(f'can not use {self.path} ({e}); {remedy}') from e
+        except sqlite3.Error as e: raise self.unusable(e) from e
+
+    def unusable(self, error:sqlite3.Error)->OSError:
+        "What to say where the file can not be used"
+        remedy = 'make room, then run it again' if 'full' in str(error) else 'move it away or choose another folder'
+        return OSError(f'can not use {self.path} ({error}); {remedy}')
 
     def write(self, statement:str, values):
         "One statement, in one transaction"

@@ -81,10 +81,8 @@ class Study(Results):
         check_margin(margin)
         with self.alone():
             if fresh: self.forget()
-            for folder in (self.out, self.unfinished): remove_torn(folder)
             todo, spent = self.missing(), self.raced()
-            self.trained, self.row, self.began, self.racing = 0, None, time.monotonic(), bool(seconds)
-            self.remember(None)
+            self.begin_run(bool(seconds))
             jobs = min(jobs, len(todo))
             if jobs > 1: start_workers(jobs)
             try:
@@ -95,10 +93,16 @@ class Study(Results):
                 self.write_csv()
         return self
 
+    def begin_run(self, racing:bool):
+        "Note that a run begins, and remove what a killed one was writing"
+        for folder in (self.out, self.unfinished): remove_torn(folder)
+        self.trained, self.row, self.began, self.racing = 0, None, time.monotonic(), racing
+        self.remember(None)
+
     @contextmanager
     def alone(self):
         "Within this block no other process has a run in this folder; waits for one that has"
-        lock = FileLock(self.out/'study.lock', is_singleton=True) # it goes with its process, even with one that is killed
+        lock = FileLock(self.out/'study.lock', is_singleton=True) # it goes with its process, if that is killed, too
         try: lock.acquire(timeout=0)
         except Timeout:
             say(f"another run is at work in '{self.out}': waiting for it")
@@ -140,8 +144,11 @@ class Study(Results):
     def note_run(self, on):
         "Note where this run is at work, and what of the budget it has spent so far: it may be killed at any time"
         now = datetime.now(timezone.utc).isoformat(timespec='seconds')
-        raced = time.monotonic() - self.began if self.racing else 0.
-        self.row = self.store.add_run(now, self.about() | dict(raced=raced), on, self.row)
+        self.row = self.store.add_run(now, self.about() | dict(raced=self.racing_for()), on, self.row)
+
+    def racing_for(self)->float:
+        "Seconds of the present race"
+        return time.monotonic() - self.began if self.racing else 0.
 
     def keep(self, trial):
         "Keep what came of a training; one that is done needs its unfinished state no more"

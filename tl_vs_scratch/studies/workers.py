@@ -114,7 +114,7 @@ def begin_worker():
     process_executor._MAX_MEMORY_LEAK_SIZE = float('inf')
 
 def start_workers(jobs:int):
-    "Start so many processes, deaf to Ctrl-C from their first moment: while they import, a word of theirs would be noise"
+    "Start so many processes, deaf to Ctrl-C from the first moment: while they import, a word of theirs would be noise"
     if not hasattr(signal, 'pthread_sigmask'): return # Windows: they start with their first call
     for tracker in (resource_tracker, mp_tracker): tracker.ensure_running() # who is started first would end the block
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT]) # what is started within inherits it
