@@ -3,6 +3,7 @@
 A study is killed at random moments, as many as TLVS_KILLS says, and at chosen ones, in the middle of what is most delicate. Then the same
 command must end with the table of a study that nobody disturbed, to the last bit, and train nothing that was finished before."""
 
+import json
 import os
 import random
 import re
@@ -14,7 +15,6 @@ import time
 from contextlib import closing, suppress
 from threading import Barrier, Thread
 
-import numpy as np
 import pandas as pd
 import pytest
 from commands import ENV, Done, commands, paint_folder, stored, until
@@ -254,6 +254,13 @@ def test_killed_in_the_middle_of_the_cache(command, whole, tmp_path):
     assert killed.status == -signal.SIGKILL and list(tmp_path.glob('cache/*.tmp')), killed
     check_goes_on(command, tmp_path, whole, LABELS[::2])
     assert not list(tmp_path.glob('cache/*.tmp')) and list(tmp_path.glob('cache/*.safetensors'))
+
+
+def test_a_killed_race_has_told_its_machine_and_what_it_spent(command, tmp_path):
+    done = command(*words(), '--budget', '60s', cwd=place(tmp_path), first=TERSE + before('Store.add', STORE, 3))
+    assert done.status == -signal.SIGKILL and len(finished(tmp_path)) == 2, done
+    (study, machine), = rows(tmp_path, 'SELECT study, machine FROM runs')
+    assert json.loads(study)['raced'] > 0 and 'processor' in json.loads(machine)['machine']
 
 
 QUICK = 'most_frequent', # trains nothing
