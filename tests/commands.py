@@ -39,15 +39,21 @@ def work(call):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, name in ((1, 'out'), (2, 'err')): os.dup2(os.open(call[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.argv = ['tl-vs-scratch', *call['words']]
+    exec(call['first'], {})
     try: tl_vs_scratch.cli.main(); status = 0
     except SystemExit as e: status = e.code if isinstance(e.code, int) else int(e.code is not None)
     except BaseException: traceback.print_exc(); status = 1
     sys.stdout.flush(); sys.stderr.flush(); os._exit(status)
+import gc
+gc.collect()
+gc.freeze() # no command need look through the imports
 for line in sys.stdin:
-    pid = os.fork()
-    if not pid: work(json.loads(line))
-    print(pid, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+    call = json.loads(line)
+    if isinstance(call, int): print(os.waitstatus_to_exitcode(os.waitpid(call, 0)[1]), flush=True)
+    else:
+        pid = os.fork()
+        if not pid: work(call)
+        print(pid, flush=True)
 '''
 
 
@@ -60,14 +66,14 @@ class Done(NamedTuple):
     @property
     def sentences(self):
         "Lines on stderr that do not tell how far it is"
-        told = r'^tl-vs-scratch: comparing on |^reading |^Task \'|left out \(|trainings? to do|, \d+:\d\d gone'
+        told = r'^tl-vs-scratch: comparing on |^reading |^Task \'|left out \(|trainings? to do|, \d+:\d\d gone|at a time; for'
         return [o for o in re.split(r'[\r\n]+', self.err) if o.strip() and not re.search(told, o)]
 
 
 class Commands:
-    "Runs commands in forks of one process that has imported the library and made its `quick` preset tiny; one at a time"
+    "Runs commands in forks of one process that has imported the library and made its `quick` preset tiny"
     def __init__(self, folder):
-        self.folder, self.count, self._can = Path(folder), 0, None
+        self.folder, self.files, self._can = Path(folder), {}, None
         self.process = subprocess.Popen([sys.executable, '-c', _PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=ENV)
 
     @property
@@ -76,23 +82,26 @@ class Commands:
         self._can = self._can or json.loads(self.process.stdout.readline())
         return self._can
 
-    def start(self, *words, cwd=None):
-        "Start a command; the number of its process"
+    def start(self, *words, cwd=None, first=''):
+        "Start a command, in a process that does `first` before; the number of its process"
         self.learner_can # its line comes first
-        self.count += 1
-        self.files = {k: str(self.folder/f'{self.count}.{k}') for k in ('out', 'err')}
-        call = dict(words=[str(w) for w in words], cwd=str(cwd or self.folder), **self.files)
-        print(json.dumps(call), file=self.process.stdin, flush=True)
-        return int(self.process.stdout.readline())
+        files = {k: str(self.folder/f'{time.monotonic_ns()}.{k}') for k in ('out', 'err')}
+        print(json.dumps(dict(words=[str(w) for w in words], cwd=str(cwd or self.folder), first=first, **files)), file=self.process.stdin, flush=True)
+        pid = int(self.process.stdout.readline())
+        self.files[pid] = files
+        return pid
 
-    def end(self):
+    def said(self, pid):
+        "What a command has written to stdout and stderr so far"
+        return tuple(path.read_text() if path.exists() else '' for path in map(Path, self.files[pid].values()))
+
+    def end(self, pid):
         "Wait for it"
+        print(pid, file=self.process.stdin, flush=True)
         status = int(self.process.stdout.readline())
-        return Done(status, *(Path(self.files[k]).read_text() for k in ('out', 'err')))
+        return Done(status, *self.said(pid))
 
-    def __call__(self, *words, cwd=None):
-        self.start(*words, cwd=cwd)
-        return self.end()
+    def __call__(self, *words, cwd=None, first=''): return self.end(self.start(*words, cwd=cwd, first=first))
 
     def close(self):
         self.process.stdin.close()

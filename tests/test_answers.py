@@ -180,7 +180,7 @@ def test_summary_json(score, tmp_path):
     summary.save(tmp_path/'summary.json')
     content = json.loads((tmp_path/'summary.json').read_text())
     assert content == summary.to_json() and (content['schema'], content['score']) == (3, score)
-    assert set(content) == set('schema task n_classes labels_available score strategies paired crossover verdicts forecasts advice versions'.split())
+    assert set(content) == set('schema task n_classes labels_available score strategies paired crossover verdicts forecasts advice study versions'.split())
     assert set(content['advice']) == {'strategy', 'shortfall', 'reasons', 'alternatives', 'next'} and len(content['verdicts']) == 4
     first = content['strategies']['scratch'][0]
     assert ('accuracy_mean' in first) == (score == 'accuracy') and first['n'] == 50 and first['score_ci95'][0] < first['score_mean'] < first['score_ci95'][1]

@@ -54,7 +54,7 @@ def stop_in_the_middle(command, folder, signal_number):
     pid = command.start(*WORDS, cwd=folder)
     until(lambda: stored(folder/'out'))
     os.kill(pid, signal_number)
-    return command.end()
+    return command.end(pid)
 
 
 def check_goes_on(command, folder):

@@ -8,12 +8,9 @@ The main names are looked up at first use (PEP 562), so importing the package do
 
 import warnings as _warnings
 from importlib import import_module as _import_module
-from importlib.metadata import version as _version
 
 # raised by a dependency of fastai on import, in every process; nothing a user could act on
 _warnings.filterwarnings('ignore', message='.*torch.jit.script.*', category=FutureWarning)
-
-__version__ = _version('tl-vs-scratch')
 
 _names = {
     'tasks.scores': 'Score SCORES',
@@ -72,12 +69,24 @@ __all__ = list(_module_of)
 
 
 def __getattr__(name):
-    "The main names, each from its module, and the rooms themselves"
+    "The main names, each from its module, the rooms themselves, and the version"
     if name in _rooms: return _import_module(f'{__name__}.{name}')
-    if name not in _module_of: raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    value = getattr(_import_module(f'{__name__}.{_module_of[name]}'), name)
+    if name == '__version__': value = _import_module('importlib.metadata').version('tl-vs-scratch')
+    elif name in _module_of: value = getattr(_import_module(f'{__name__}.{_module_of[name]}'), name)
+    else: raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     globals()[name] = value
     return value
 
 
 def __dir__(): return sorted({*globals(), *__all__, *_rooms})
+
+
+def main():
+    "The program `tl-vs-scratch`. Ctrl-C is one sentence from here on, also while Python reads the modules"
+    import os, signal
+    def stopped(*_): # no exception: one may get lost in an import
+        os.write(2, b'\nstopped; nothing was changed\n')
+        os._exit(130)
+    signal.signal(signal.SIGINT, stopped)
+    try: _import_module(f'{__name__}.cli').main()
+    finally: signal.signal(signal.SIGINT, signal.SIG_IGN) # all is done or said

@@ -34,6 +34,7 @@ from .words import (
     capital, captions, caution_words, cost_alt, curve_alt, evidence_words, facts, front_alt, gap_alt, limits, overview,
     pair_words, scale_words, signed, timeline_alt, verdict_sentence, verdict_words, why_words)
 from ..basics.provenance import versions
+from ..basics.writing import written_beside
 from ..tasks.builtin import BUILT_IN
 from ..training.recipes import Settings
 
@@ -289,5 +290,5 @@ def write_report(
     page = _evidence(study, summary) | _answer(summary) | _circumstances(study, summary)
     today = datetime.now(timezone.utc).date().isoformat()
     page |= dict(sections=_sections(page, study.score), version=versions()['tl-vs-scratch'], today=today)
-    path.write_text(template('report.html').render(page), encoding='utf-8')
+    with written_beside(path) as beside: beside.write_text(template('report.html').render(page), encoding='utf-8')
     return path

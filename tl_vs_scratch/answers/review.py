@@ -12,6 +12,7 @@ import pandas as pd
 
 from .examples import data_uri, template
 from ..basics.choices import counted
+from ..basics.writing import written_beside
 
 # %% ../../nbs/answers/18_review.ipynb #review-entry
 SHOWN = 500 # examples on a page, at most
@@ -59,8 +60,7 @@ def write_review(
         about=repr(model), shown=shown, rest=f'{left:,} more, of which it is surer, are not shown.' if left else '',
         problems=[row for row in rows if row['problem']])
     path = Path(path).expanduser()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(template('review.html').render(page), encoding='utf-8')
+    with written_beside(path) as beside: beside.write_text(template('review.html').render(page), encoding='utf-8')
     return path
 
 # %% ../../nbs/answers/18_review.ipynb #review-terminal

@@ -25,6 +25,7 @@ from .glance import (lead_lines, mixed_up, next_steps, short_table, steps_text,
 from .verdicts import verdict_entry, verdicts
 from .words import answer, next_words, reason_words
 from ..basics.provenance import versions
+from ..basics.writing import written_beside
 from ..tasks.media import Medium
 from ..tasks.scores import Score
 
@@ -126,10 +127,10 @@ def to_json(self:Summary)->dict:
 
 @patch
 def save(self:Summary,
-    path # A `Path`; the file is written anew
+    path # The file; replaced as a whole
 ):
     "Write it as JSON"
-    path.write_text(json.dumps(self.to_json(), indent=1), encoding='utf-8')
+    with written_beside(path) as beside: beside.write_text(json.dumps(self.to_json(), indent=1), encoding='utf-8')
 
 # %% ../../nbs/answers/05_summary.ipynb #summary-people
 @patch

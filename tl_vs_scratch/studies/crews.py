@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['IDLE', 'PATIENCE', 'CLUSTERS', 'BACKENDS', 'MODULES', 'has_gpu', 'threads_for_one', 'check_jobs', 'Crew',
-           'end_without_parent', 'begin_worker', 'Processes', 'outcomes', 'backend_module', 'check_versions',
+           'end_without_parent', 'begin_worker', 'deaf', 'Processes', 'outcomes', 'backend_module', 'check_versions',
            'DaskCrew', 'do', 'RayCrew', 'crew_of', 'check_crew']
 
 # %% ../../nbs/studies/03a_crews.ipynb #crews-imports
@@ -12,11 +12,14 @@ import os
 import signal
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 from importlib import import_module
+from multiprocessing import parent_process, resource_tracker as mp_tracker
 from threading import Thread
 
 from joblib import cpu_count
 from joblib.externals.loky import ProcessPoolExecutor, process_executor
+from joblib.externals.loky.backend import resource_tracker
 
 from ..basics.choices import check_choice
 from ..basics.provenance import gpu_name, versions
@@ -55,7 +58,7 @@ class Crew:
 
 def end_without_parent(every:float=1.): # Seconds from look to look
     "End this process soon after the one that started it: killed, that one could tell nobody"
-    parent = os.getppid()
+    parent = parent_process().pid if parent_process() else os.getppid() # it may have ended before this began
     def watch():
         while os.getppid() == parent: time.sleep(every)
         os._exit(1)
@@ -66,6 +69,17 @@ def begin_worker():
     end_without_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     process_executor._MAX_MEMORY_LEAK_SIZE = float('inf')
+
+@contextmanager
+def deaf():
+    "Processes that are started within hear no Ctrl-C, while they import, too: a word of theirs would be noise"
+    if not hasattr(signal, 'pthread_sigmask'): # Windows
+        yield
+        return
+    for tracker in (resource_tracker, mp_tracker): tracker.ensure_running() # who is started first would end the block
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT]) # what is started within inherits it
+    try: yield
+    finally: signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 class Processes(Crew):
     "Processes of this machine, kept for the next study; not those that joblib keeps, which belong to whoever calls it"
@@ -78,10 +92,11 @@ class Processes(Crew):
         return session.drawer('workers').take(self.jobs, new)
 
     def submit(self, call)->Future:
-        try: return self.pool.submit(call)
-        except self.died: # one of them was killed, and with it the pool
-            self.stop()
-            return self.pool.submit(call)
+        with deaf():
+            try: return self.pool.submit(call)
+            except self.died: # one of them was killed, and with it the pool
+                self.stop()
+                return self.pool.submit(call)
 
     def stop(self):
         pool = session.drawer('workers').pop(self.jobs, None)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..basics.writing import written_beside
 from .plan import grid
 from .store import COLUMNS, Store
 from ..tasks.scores import SCORES, Score, as_score
@@ -315,6 +316,4 @@ class Results:
 
     def write_csv(self):
         "`results.csv`, replaced as a whole"
-        path = self.out/'results.csv'
-        self.results.to_csv(path.with_suffix('.tmp'), index=False)
-        path.with_suffix('.tmp').replace(path)
+        with written_beside(self.out/'results.csv') as beside: self.results.to_csv(beside, index=False)

@@ -9,14 +9,18 @@ __all__ = ['KEPT', 'some_excerpts', 'Study']
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from ..basics.choices import counted
 from ..basics.progress import Progress, say
 from ..basics.provenance import machine
+from ..basics.writing import remove_torn
 from .crews import Crew, check_crew, crew_of, outcomes, threads_for_one
 from .plan import (FIRST, Planned, about, check_entrants, check_margin, default_sizes, digest_of,
                                         entrants_of, guess_seconds, named_for, parse_budget, seconds_left)
@@ -53,6 +57,7 @@ class Study(Results):
                                 # (label, n, seed); where several train at a time, each training gets a copy
     ):
         self.cbs = cbs
+        self.row, self.began, self.budget = None, time.monotonic(), None # of the present run: its row in the file
         medium = replace(task.medium, size=settings.size or task.medium.size) # stops where examples can not be so large
         sizes = sorted(set(default_sizes(task, 2) if sizes is None else sizes))
         if not sizes: raise ValueError('there is no number of labels: sizes is empty; leave it out, or give some')
@@ -78,19 +83,37 @@ class Study(Results):
         seconds = parse_budget(budget)
         check_crew(backend, jobs, address)
         check_margin(margin)
-        if fresh: self.forget()
-        todo = self.missing()
-        self.trained, began = 0, time.monotonic()
-        self.remember(None)
-        try:
-            if todo:
-                with crew_of(backend, jobs, address, most=len(todo)) as crew:
-                    if seconds: self.race(seconds - self.raced(), crew, progress, margin)
-                    else: self.train_all(todo, crew, progress)
-        finally:
-            if self.trained: self.remember(machine(), time.monotonic() - began if seconds else 0., seconds)
-            self.write_csv()
+        with self.alone():
+            if fresh: self.forget()
+            todo, spent = self.missing(), self.raced()
+            self.begin_run(seconds)
+            try:
+                if todo:
+                    with crew_of(backend, jobs, address, most=len(todo)) as crew:
+                        if seconds: self.race(seconds - spent, crew, progress, margin)
+                        else: self.train_all(todo, crew, progress)
+            finally:
+                if self.trained: self.note_run(machine())
+                self.write_csv()
         return self
+
+    def begin_run(self, budget:float|None):
+        "Note that a run begins, and remove what a killed one was writing"
+        for folder in (self.out, self.unfinished): remove_torn(folder)
+        self.trained, self.row, self.began, self.budget = 0, None, time.monotonic(), budget
+        self.remember(None)
+
+    @contextmanager
+    def alone(self):
+        "Within this block no other process has a run in this folder; waits for one that has"
+        lock = FileLock(self.out/'study.lock', is_singleton=True) # it goes with its process, if that is killed, too
+        try: lock.acquire(timeout=0)
+        except Timeout:
+            say(f"another run is at work in '{self.out}': waiting for it")
+            lock.acquire()
+        except (OSError, NotImplementedError): pass # a file system without locks
+        try: yield
+        finally: lock.release()
 
     def raced(self)->float:
         "Seconds that went into races over this grid: a budget is the study's, not a run's"
@@ -113,16 +136,26 @@ class Study(Results):
             return status == 'done' or (status == 'learning' and steps >= self.settings.max_steps)
         return [planned for planned in self.grid if not is_over(planned)]
 
-    def remember(self, on, raced:float=0., budget:float|None=None):
+    def remember(self, on):
         "Note all that a report needs besides the trials; `on` which machine they were trained, None before they are"
         fingerprint = self.task.fingerprint
         self.store.add_task(fingerprint, task_about(self.task))
         if not self.store.excerpts(fingerprint): self.store.add_excerpts(fingerprint, some_excerpts(self.task))
+        self.note_run(on)
+
+    def note_run(self, on):
+        "Note where this run is at work, and what of the budget it has spent so far: it may be killed at any time"
         now = datetime.now(timezone.utc).isoformat(timespec='seconds')
-        self.store.add_run(now, self.about() | dict(raced=raced, budget=budget), on)
+        about = self.about() | dict(raced=self.racing_for(), budget=self.budget)
+        self.row = self.store.add_run(now, about, on, self.row)
+
+    def racing_for(self)->float:
+        "Seconds of the present race"
+        return time.monotonic() - self.began if self.budget else 0.
 
     def keep(self, trial):
         "Keep what came of a training; one that is done needs its unfinished state no more"
+        self.note_run(machine())
         self.store.add(trial, self.task.fingerprint)
         self.trained += 1
         if trial.row['status'] != 'done': return

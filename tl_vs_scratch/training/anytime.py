@@ -9,7 +9,6 @@ __all__ = ['moving', 'PathAverage', 'SteadyRate', 'optimiser_tensors', 'restore_
 # %% ../../nbs/training/08_anytime.ipynb #json-contextlib-contextmanag
 import json
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 from fastai.callback.core import Callback, CancelValidException
@@ -17,6 +16,8 @@ from fastai.learner import Learner
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
+
+from ..basics.writing import written_beside
 
 # %% ../../nbs/training/08_anytime.ipynb #moving-model-nn-module-dict
 def moving(model:nn.Module)->dict: # name -> tensor
@@ -121,11 +122,8 @@ def write_state(
     facts:dict    # What JSON can hold
 ):
     "Keep an unfinished training"
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix('.tmp')
-    save_file({name: t.detach().cpu().clone() for name, t in tensors.items()}, beside, dict(facts=json.dumps(facts)))
-    beside.replace(path)
+    tensors = {name: t.detach().cpu().clone() for name, t in tensors.items()}
+    with written_beside(path) as beside: save_file(tensors, beside, dict(facts=json.dumps(facts)))
 
 def read_state(path)->tuple: # (tensors, facts); None where there is none that can be read
     "What `write_state` kept"

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['log', 'cache_dir', 'cache_limit', 'table_files', 'trim_cache', 'widened', 'ActivationTable', 'weights_digest',
-           'table_key', 'file_about', 'stored_dtype', 'write_tables', 'cached_tables', 'clear_cache']
+           'table_key', 'file_about', 'stored_dtype', 'write_tables', 'cached_tables', 'beside_tables', 'clear_cache']
 
 # %% ../../nbs/training/05_tables.ipynb #hashlib-json-logging-os-time
 import hashlib
@@ -192,9 +192,13 @@ def cached_tables()->pd.DataFrame:
     columns = ['task', 'body', 'stages', 'size', 'view', 'rows', 'dtype', 'megabytes', 'used', 'file']
     return pd.DataFrame([row(p) for p in reversed(table_files())], columns=columns)
 
+def beside_tables()->list[Path]:
+    "Locks, and what somebody was writing when he was killed"
+    return [path for end in ('lock', 'tmp') for path in cache_dir().glob(f'*.{end}')]
+
 def clear_cache()->int:
     "Remove every table; gives how many there were"
     files = table_files()
-    for p in [*files, *cache_dir().glob('*.lock')]: p.unlink(missing_ok=True)
+    for p in [*files, *beside_tables()]: p.unlink(missing_ok=True)
     session.empty('tables')
     return len(files)
