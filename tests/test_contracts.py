@@ -277,7 +277,7 @@ def study_of(command, tmp_path, photos):
 def test_command_goes_on_where_it_stopped(study_of, tmp_path):
     done, rows, csv = study_of()
     assert 'Trained 2 trials.' in done.out and len(rows) == 2 and '2 trainings to do' in done.err and '2 of 2 trainings' in done.err
-    assert sorted(o.name for o in (tmp_path/'out').iterdir()) == ['report.html', 'results.csv', 'study.db', 'summary.json', 'unfinished']
+    assert sorted(o.name for o in (tmp_path/'out').iterdir()) == ['.study.lock', 'report.html', 'results.csv', 'study.db', 'summary.json', 'unfinished']
     assert list(pd.read_csv(tmp_path/'out/results.csv')) == COLUMNS
     check_summary(json.loads((tmp_path/'out/summary.json').read_text(), parse_constant=not_json), tlvs.from_folder(tmp_path/'photos'), ['scratch:convnet'], 2)
     # the same again: nothing is trained, nothing changes

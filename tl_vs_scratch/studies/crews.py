@@ -15,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from importlib import import_module
 from multiprocessing import parent_process, resource_tracker as mp_tracker
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 
 from joblib import cpu_count
 from joblib.externals.loky import ProcessPoolExecutor, process_executor
@@ -72,14 +72,19 @@ def begin_worker():
 
 @contextmanager
 def deaf():
-    "Processes that are started within hear no Ctrl-C, while they import, too: a word of theirs would be noise"
-    if not hasattr(signal, 'pthread_sigmask'): # Windows
+    "Within, Ctrl-C waits; and who is started within never hears it, for while it imports, a word of its own is noise"
+    if not hasattr(signal, 'pthread_sigmask') or current_thread() is not main_thread(): # Windows, or nobody's business
         yield
         return
     for tracker in (resource_tracker, mp_tracker): tracker.ensure_running() # who is started first would end the block
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT]) # what is started within inherits it
+    late = []
+    handler = signal.signal(signal.SIGINT, lambda *_: late.append(True)) # another thread may get the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT]) # what is started within inherits this
     try: yield
-    finally: signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+        if late: signal.raise_signal(signal.SIGINT)
 
 class Processes(Crew):
     "Processes of this machine, kept for the next study; not those that joblib keeps, which belong to whoever calls it"

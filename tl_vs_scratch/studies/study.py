@@ -106,7 +106,7 @@ class Study(Results):
     @contextmanager
     def alone(self):
         "Within this block no other process has a run in this folder; waits for one that has"
-        lock = FileLock(self.out/'study.lock', is_singleton=True) # it goes with its process, if that is killed, too
+        lock = FileLock(self.out/'.study.lock', is_singleton=True) # it goes with its process, if that is killed, too
         try: lock.acquire(timeout=0)
         except Timeout:
             say(f"another run is at work in '{self.out}': waiting for it")
