@@ -224,3 +224,11 @@ def test_a_summary_shows_itself():
     assert str(summary).startswith('Take: training from scratch, log loss of about') and '> training from scratch' in str(summary)
     assert summary._repr_html_().startswith('<p><strong>Take: training from scratch') and len(summary.shown()) == 6
     with pytest.raises(AttributeError): summary.task = 'other'
+
+
+def test_a_model_that_was_not_finished_is_trained_for_a_time():
+    "Nobody knows how long it takes, so the command says how long it may"
+    truth = {('fine_tune', 50): .9, ('linear_probe', 50): .5}
+    for learning, said in [((), 'train runs/fake\n'), (('fine_tune',), 'train runs/fake --budget 10m')]:
+        text = str(summarise(FakeStudy(truth, learning=learning)).glance())
+        assert said.strip('\n') in text and ('--budget 10m' in text.split('Keep a model')[1].split('\n')[1]) == bool(learning), text

@@ -246,6 +246,7 @@ def train(
     folder:Annotated[Path, typer.Argument(metavar='DIR', help='What compare wrote.', show_default=False)],
     strategy:Annotated[str, option('One of the study.  [default: the one that it recommends]')]=None,
     out:Annotated[Path, option('Folder of the model.  [default: DIR/model]')]=None,
+    budget:Annotated[str, option('How long it may take, such as 5m.  [default: until it is done]')]=None,
     data:Annotated[str, option('Where the examples are now.  [default: where they were]')]=None,
     cache_dir:CacheDir=None,
     as_json:AsJson=False,
@@ -256,7 +257,7 @@ def train(
     try:
         from tl_vs_scratch.answers.shown import Results
         study = Results(folder)
-        model = study.train(strategy, out, data)
+        model = study.train(strategy, out, data, budget=budget)
         from tl_vs_scratch.answers.cards import short_words
         found = model.about.measured
         if as_json: return show_json(dict(model=model.folder, temperature=model.about.temperature, **found))

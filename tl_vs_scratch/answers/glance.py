@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SPOKEN', 'spoken', 'good_words', 'short', 'sure_words', 'better_words', 'lead_lines', 'passed_over', 'failed_lines',
            'at_largest', 'no_answer', 'sure_line', 'sides_line', 'which_side', 'short_table', 'table_text',
-           'next_steps', 'keep_words', 'longer', 'label_more', 'gain_number', 'mixed_words', 'steps_text', 'mixed_up']
+           'next_steps', 'keep', 'longer', 'label_more', 'gain_number', 'mixed_words', 'steps_text', 'mixed_up']
 
 # %% ../../nbs/answers/20_glance.ipynb #glance-imports
 import numpy as np
@@ -143,17 +143,20 @@ def next_steps(
 )->list:              # Of (what for, command or '')
     "What to do with the answer"
     steps, advice = [], summary.advice
-    if summary.network: steps.append((keep_words(summary), f'tl-vs-scratch train {folder}'))
+    if summary.network: steps.append(keep(summary, folder))
     unsure = advice.undecided or advice.strategy is None
     if unsure: steps.append(('Be surer: more time goes on from here', longer(again)))
     if summary.more_labels: steps.append((label_more(summary.more_labels, summary.score), ''))
     if summary.mixed_up: steps.append((mixed_words(summary), f'{folder}/report.html'))
     return steps + [(capital(words), '') for words in summary.left_out]
 
-def keep_words(summary)->str:
-    "Which model to keep, and how long that takes"
-    seconds = time_words(at_largest(summary).seconds[summary.network])
-    return f'Keep a model ({spoken(summary.network)}, on all labels; {seconds} or more)'
+def keep(summary, folder:str)->tuple: # (what for, command)
+    "Which model to keep, how long that takes, and how to limit it where nobody knows"
+    row = at_largest(summary).loc[summary.network]
+    seconds, command = time_words(row.seconds), f'tl-vs-scratch train {folder}'
+    known = (summary.network, int(row.n)) not in summary.learning
+    long = f'{seconds} or more' if known else f'it was not finished after {seconds}, so say how long it may take'
+    return f'Keep a model ({spoken(summary.network)}, on all labels; {long})', command + ('' if known else ' --budget 10m')
 
 def longer(again:str|None)->str:
     "How to give a study more time"

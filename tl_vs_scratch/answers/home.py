@@ -15,6 +15,7 @@ from .curves import score_table
 from .measures import measure
 from ..basics.progress import say
 from ..studies.again import entrant_again, networks_of, task_again
+from ..studies.plan import parse_budget
 from ..studies.results import Results
 from ..tasks.task import Task
 
@@ -75,17 +76,20 @@ def take_home(
     strategy:str|None=None, # Label of one of its strategies; None: the one that it recommends
     out=None,               # Folder of the model; None: `model` in the study's folder
     data=None,              # Where the examples are now, as in `load_task`; None: where they were
-    progress:bool=True      # Say what is done, and how far it is?
+    progress:bool=True,     # Say what is done, and how far it is?
+    budget=None             # How long it may take, as in `parse_budget`; None: until it is done
 ):                          # A `Model`; raises ValueError or OSError with one sentence
     "Train a strategy on all labels, measure it on the test examples, and write model and card into a folder"
     from tl_vs_scratch.training import refits
     tell, folder = say if progress else lambda text: None, folder_for(out or study.out/'model')
+    seconds = parse_budget(budget)
     label, advised = strategy_to_train(study, strategy)
     entrant, expected = entrant_again(study, label), expectation(study, label)
     tell(f"{study.task.name}: training {label} on all labels")
     task = task_again(study, data)
     length = known_length(study, task, entrant, count_stages(task, entrant, study.settings))
-    length = length or refits.find_length(task, entrant, study.settings, progress=progress)
+    first = seconds and seconds/2 # a training to find out how long, and one on all labels
+    length = length or refits.find_length(task, entrant, study.settings, progress=progress, seconds=first)
     tell(f'{length_words(length)} {refit_words(task.labels_available)}')
     training = refits.refit(task, entrant, study.settings, length, progress=progress)
     model = refits.model_of(training, task, length)

@@ -54,11 +54,12 @@ def train(self:Results,
     strategy:str|None=None, # Label of one of its strategies; None: the one that it recommends
     out=None,               # Folder of the model; None: `model` in the study's folder
     data=None,              # Where the examples are now; None: where they were
-    progress:bool=True      # Say what is done, and how far it is?
+    progress:bool=True,     # Say what is done, and how far it is?
+    budget=None             # How long it may take, such as '5m'; None: until it is done
 ):                          # A `Model`
     "Train a strategy on all labels, measure it on the test examples, and write model and card into a folder"
     from tl_vs_scratch.answers.home import take_home
-    return take_home(self, strategy, out, data, progress)
+    return take_home(self, strategy, out, data, progress, budget)
 
 # %% ../../nbs/answers/11_shown.ipynb #read-task-data-as-in-load-ta
 def read_task(

@@ -476,7 +476,7 @@ def certainty_limits(summary)->list[str]:
 def watched_limit(study)->list[str]: # Of one sentence, or none
     "What is not known of a large test set"
     watched, tests, many = len(study.task.watched), len(study.task.test_idxs), study.medium.many
-    return [f'How all test {many} did on the way: curves over time, and who is better at equal time or steps, rest on '
+    return [f'How all test {many} did on the way: curves over time, and the verdicts, rest on '
             f'{watched:,} of the {tests:,}; only in the end all of them are looked at.'] if watched < tests else []
 
 def training_limits(study)->list[str]:

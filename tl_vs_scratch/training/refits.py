@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['TEMPERATURES', 'SPREAD', 'calm_temperature', 'Length', 'TimedTraining', 'between', 'quick_training', 'find_length',
-           'shared_out', 'stored_length', 'WholeTask', 'whole', 'of_length', 'refit', 'model_of']
+           'watched_by', 'shared_out', 'stored_length', 'WholeTask', 'whole', 'of_length', 'refit', 'model_of']
 
 # %% ../../nbs/training/13_refits.ipynb #refits-imports
 import gc
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from math import inf
@@ -81,17 +82,26 @@ def find_length(
     entrant:Entrant,   # What to train
     settings:Settings, # Of the study
     seed:int=0,        # Of the validation share, the weights, the order
-    progress:bool=True # Show how far it is?
+    progress:bool=True,# Show how far it is?
+    seconds:float|None=None # In all, after which it is stopped; None: it goes on until it is done
 )->Length:
     "Train with the validation share set aside, and see when it is done"
-    runs = []
+    runs, each = [], None if seconds is None else seconds/len(settings.lr_factors)
     for factor in settings.lr_factors:
         with quick_training(), Progress(1, f'how long? {entrant.label}', 'trainings', progress) as bar:
             training = TimedTraining(task, entrant, task.labels_available, seed, settings, factor)
-            runs.append(train(training, stop=lambda _: bar.update(0, f'step {training.steps}')))
+            runs.append(train(training, stop=watched_by(bar, training, each)))
     best = min(runs, key=final_loss)
     outputs, targets = best.path[-1].outputs['valid'], best.targets['valid']
     return Length(best.lengths, calm_temperature(outputs, targets), best.lr_factor, best.is_done, 1, len(targets))
+
+def watched_by(bar:Progress, training:Training, seconds:float|None): # A function, as in `Training.advance`
+    "Shows how far a training is; says stop when the time is over"
+    began = time.monotonic()
+    def stop(spare):
+        bar.update(0, f'step {training.steps}')
+        return seconds is not None and time.monotonic() - began + spare > seconds
+    return stop
 
 # %% ../../nbs/training/13_refits.ipynb #refits-stored
 def shared_out(
