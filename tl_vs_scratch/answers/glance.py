@@ -156,7 +156,8 @@ def keep(summary, folder:str)->tuple: # (what for, command)
     seconds, command = time_words(row.seconds), f'tl-vs-scratch train {folder}'
     known = (summary.network, int(row.n)) not in summary.learning
     long = f'{seconds} or more' if known else f'it was not finished after {seconds}, so say how long it may take'
-    return f'Keep a model ({spoken(summary.network)}, on all labels; {long})', command + ('' if known else ' --budget 10m')
+    command += '' if known else ' --budget 10m'
+    return f'Keep a model ({spoken(summary.network)}, on all labels; {long})', command
 
 def longer(again:str|None)->str:
     "How to give a study more time"
