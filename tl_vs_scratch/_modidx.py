@@ -2145,6 +2145,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                               'tl_vs_scratch/studies/race.py'),
                                             'tl_vs_scratch.studies.race.Race.note': ( 'studies/race.html#race.note',
                                                                                       'tl_vs_scratch/studies/race.py'),
+                                            'tl_vs_scratch.studies.race.Race.soon_known': ( 'studies/race.html#race.soon_known',
+                                                                                            'tl_vs_scratch/studies/race.py'),
                                             'tl_vs_scratch.studies.race.Race.spent': ( 'studies/race.html#race.spent',
                                                                                        'tl_vs_scratch/studies/race.py'),
                                             'tl_vs_scratch.studies.race.Race.standing': ( 'studies/race.html#race.standing',

@@ -299,8 +299,14 @@ def choose(self:Race)->Planned|None:
     if first := self.cheap_first() or self.enough_of(quick, [self.top]) or self.first_of_kind(): return first
     _, expected, values = shortfall(standing, top=self.study.score.best)
     contender = self.contender(values) if expected > self.margin else None
-    if contender and self.gone < FOR_THE_BEST*self.seconds: return contender
+    if contender and (self.gone < FOR_THE_BEST*self.seconds or self.soon_known(contender)): return contender
     return self.enough_of(kinds, [self.top, *self.study.sizes]) or contender
+
+@patch
+def soon_known(self:Race, planned:Planned)->bool:
+    "Was it hardly begun, and will it be clear where it is going before half of what is left is gone?"
+    known = self.known.get(planned)
+    return (known is None or not known.settled) and self.cost(planned) < self.left/2
 
 @patch
 def cheap_first(self:Race)->Planned|None:
