@@ -15,7 +15,7 @@ setup(
     keywords=[word.strip() for word in meta['keywords'].split(',')],
     python_requires=f">={meta['min_python']}",
     packages=find_packages(include=[lib, f'{lib}.*']),
-    package_data={lib: ['templates/*', 'stored/*']},
+    package_data={lib: ['templates/*', 'stored/*', 'py.typed', '*.pyi']},
     install_requires=meta['requirements'].split(),
     extras_require={extra: meta[f'{extra}_requirements'].split() for extra in ('dev', 'energy', 'text', 'onnx', 'dask', 'ray', 'bench')},
     # The second one lets nbdev link our names from other projects' notebooks

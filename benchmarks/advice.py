@@ -17,26 +17,34 @@ import numpy as np
 
 from benchmarks.machine import finish
 from benchmarks.replay import Replay, cost
+from benchmarks.stored import study_of
 from tl_vs_scratch.answers.curves import difference
 from tl_vs_scratch.answers import shown # noqa: F401; gives `summary` to studies
-from tl_vs_scratch.studies.plan import PRESETS
-from tl_vs_scratch.studies.study import Study
-from tl_vs_scratch.tasks.sources import load_task
-from tl_vs_scratch.training.recipes import Settings
+from tl_vs_scratch.studies.plan import named_for
+from tl_vs_scratch.tasks.builtin import BUILT_IN
 
-SITUATIONS = dict( # task -> sizes; all at 32 pixels, so that hundreds of trainings are a matter of hours
-    digits=(60, 200, 800), emoji=(60, 150, 309), clothing10=(100, 300), grocery43=(250, 600), signs=(100, 400, 1000))
-PIXELS, SEEDS, SHARES = 32, 3, (.05, .15, .5)
-STRATEGIES = [name for name in PRESETS['quick']['strategies'] if name != 'hybrid'] # to its end it takes as long as all others together
-ALWAYS = 'fine_tune', 'linear_probe', 'scratch:convnet', 'plain_svm'
+SITUATIONS = dict( # task -> sizes; pictures at 32 pixels, so that hundreds of trainings are a matter of hours
+    digits=(50, 200, 800), emoji=(20, 40, 80, 160, 309), emoji_words=(50, 100, 200, 400), languages=(100, 300, 1000),
+    clothing10=(100, 300), grocery43=(250, 600), signs=(100, 400, 1000))
+SHARES = .05, .15, .5
+ALWAYS = 'fine_tune', 'linear_probe', 'all_stages_probe', 'scratch:small', 'plain'
 
 
-def exhaustive(name, data, folder)->Study:
-    "The study of a task with everything trained to its end; None where its pictures are not at hand"
-    where = name if name in ('digits', 'emoji') else data and data/name
-    if where is None: return None
-    task = load_task(str(where))
-    return Study(task, STRATEGIES, SITUATIONS[name], SEEDS, settings=Settings(size=PIXELS), out=folder/name)
+def exhaustive(name, data, folder):
+    "The study of a task with everything trained to its end; None where its examples are not at hand"
+    if name in BUILT_IN: return study_of(name, folder, SITUATIONS[name])
+    return study_of(name, folder, SITUATIONS[name], str(data/name)) if data else None
+
+
+def finished(study, n)->bool:
+    "Is everything with so many labels trained to its end?"
+    return len([t for t in study.trials() if t.row['n'] == n]) == len(study.strategies)*study.seeds
+
+
+def losses(study, truth:dict)->dict: # what somebody takes who does not ask -> points below the best
+    "Without a question: always the same"
+    labels = dict(zip(ALWAYS, named_for(ALWAYS, study.medium)))
+    return {name: 100*(max(truth.values()) - truth[label]) for name, label in labels.items() if label in truth}
 
 
 def truths(whole, n)->dict: # label -> mean test score
@@ -103,16 +111,14 @@ def main():
         study = exhaustive(name, args.data, args.studies)
         if study is None: continue
         if not args.only_finished: study.run()
-        guesses, whole_summary = study.time_guesses(), None
+        guesses, summary = study.time_guesses(), study.summary()
         for n in study.sizes:
-            trials = [t for t in study.trials() if t.row['n'] == n]
-            if len(trials) < len(study.strategies)*SEEDS: continue
-            whole_summary = whole_summary or study.summary()
-            rows += situation(study, guesses, n, whole_summary)
-            truth = truths(study, n)
-            always.append({label: 100*(max(truth.values()) - truth[label]) for label in ALWAYS})
-            print(*rows[-3:], sep='\n', flush=True)
-    fixed = {label: dict(mean_regret=np.mean([r[label] for r in always]), worst_regret=max(r[label] for r in always)) for label in ALWAYS}
+            if not finished(study, n): continue
+            rows += situation(study, guesses, n, summary)
+            always.append(losses(study, truths(study, n)))
+            print(*rows[-len(SHARES):], sep='\n', flush=True)
+    fixed = {name: [found[name] for found in always if name in found] for name in ALWAYS}
+    fixed = {name: dict(situations=len(lost), mean_regret=np.mean(lost), worst_regret=max(lost)) for name, lost in fixed.items()}
     finish(args, dict(overall=overall(rows), always=fixed, situations=rows))
 
 

@@ -1,10 +1,10 @@
-"""The studies that come with the library, for `tlvs.explore`: everything trained to its end, in a small file each
+"""The studies that come with the library, for `tlvs.explore` and the atlas: everything trained to its end
 
     python -m benchmarks.stored STUDIES [--only-finished]
 
 STUDIES is a folder for the studies themselves, a folder each; what is missing is trained there first, an hour or two on two cores, and may be
-interrupted. A training's seconds are its steps times the seconds of a step, which is measured anew at the end, one training at a time, so that what
-else the machine did in those hours does not show. Writes tl_vs_scratch/stored/*.json.
+interrupted. A training's seconds are told by its steps, from two short trainings of each strategy at the end, one at a time, so that what else the
+machine did in those hours does not show. Writes tl_vs_scratch/stored/*.json, a study each, and tl_vs_scratch/stored/atlas.csv.
 """
 
 import argparse
@@ -12,20 +12,29 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from tl_vs_scratch.answers import shown # noqa: F401; gives `summary` to studies
+from tl_vs_scratch.answers.atlas import ATLAS, atlas_rows
 from tl_vs_scratch.answers.growing import Way, growth_of, mean_looks
 from tl_vs_scratch.studies.study import Study
 from tl_vs_scratch.tasks.sources import load_task
 from tl_vs_scratch.training.recipes import Settings
 
-SIZES = dict(emoji=(20, 40, 80, 160, 309), digits=(50, 100, 200, 400, 800)) # labels
-STRATEGIES = 'most_frequent', 'plain', 'nearest_neighbour', 'linear_probe', 'scratch:convnet', 'fine_tune', 'plain_svm'
-PIXELS, SEEDS, MEASURED = 32, 3, 80 # steps of a training that is timed
+SIZES = dict(emoji=(20, 40, 80, 160, 309), digits=(50, 100, 200, 400, 800), # labels
+             emoji_words=(50, 100, 200, 400), languages=(100, 300, 1000))
+STRATEGIES = 'most_frequent', 'plain', 'nearest_neighbour', 'linear_probe', 'all_stages_probe', 'scratch:small', 'fine_tune'
+SLOW = dict(languages=['fine_tune']) # left out: half an hour for each training
+PIXELS, SEEDS, MEASURED = 32, 3, (60, 180) # of pictures; seeds; steps of the two trainings that are timed
 OUT = Path(__file__).parent.parent/'tl_vs_scratch/stored'
 
 
-def study_of(name:str, folder:Path, sizes)->Study:
-    return Study(load_task(name), STRATEGIES, sizes, SEEDS, settings=Settings(size=PIXELS), out=folder/name)
+def study_of(name:str, folder:Path, sizes, data=None)->Study:
+    "Of a built-in task, or of `data`"
+    task, strategies = load_task(data or name), [o for o in STRATEGIES if o not in SLOW.get(name, ())]
+    size = PIXELS if task.medium.many == 'pictures' else None
+    return Study(task, strategies, sizes, SEEDS, settings=Settings(size=size), out=folder/name)
 
 
 def complete(study)->list[int]:
@@ -34,27 +43,44 @@ def complete(study)->list[int]:
     return [n for n in study.sizes if done.get(n, 0) == len(study.strategies)*SEEDS]
 
 
-def step_seconds(study)->dict: # strategy -> seconds of a step, alone on the machine
-    "From a short training of each strategy that has steps, at the largest size"
+def timed(study, steps:int)->dict: # strategy -> (steps, seconds)
+    "A training of so many steps, alone on the machine, at the largest size; one may be done before"
     trained = study.results.query("steps > 0").strategy.unique()
     with tempfile.TemporaryDirectory() as folder:
-        short = Study(study.task, trained, [study.sizes[-1]], 1, settings=replace(study.settings, max_steps=MEASURED), out=folder)
+        short = Study(study.task, trained, [study.sizes[-1]], 1, settings=replace(study.settings, max_steps=steps), out=folder)
         short.run(jobs=1, progress=False)
-        rows = short.results.set_index('strategy')
-        return {label: rows.seconds[label]/rows.steps[label] for label in trained}
+        return {row.strategy: (row.steps, row.seconds) for row in short.results.itertuples()}
 
 
-def on_a_quiet_machine(growth, study):
-    "The same with seconds that are steps times the seconds of a step"
-    seconds, checkpoints, ways = step_seconds(study), study.checkpoints, {}
+def paces(study)->dict: # strategy -> (seconds before the first step, seconds of a step)
+    "A straight line through two short trainings of each strategy that has steps"
+    short, long = (timed(study, steps) for steps in MEASURED)
+    found = {}
+    for label, (steps, seconds) in short.items():
+        step = (long[label][1] - seconds)/(long[label][0] - steps)
+        found[label] = max(0., seconds - steps*step), step
+    print(study.task.name, {label: f'{first:.1f} s, then {1000*step:.1f} ms a step' for label, (first, step) in found.items()})
+    return found
+
+
+def on_a_quiet_machine(growth, study, pace:dict):
+    "The same with seconds that go with the steps"
+    checkpoints, ways = study.checkpoints, {}
     for label, by_n in growth.ways.items():
         mine = checkpoints[checkpoints.strategy == label]
         for n, way in by_n.items():
             steps = mean_looks(mine[mine.n == int(n)]).index
-            times = [round(float(step*seconds[label]), 4) for step in steps] if len(steps) else way.seconds
+            times = [round(float(np.dot(pace[label], (1, step))), 4) for step in steps] if len(steps) else way.seconds
             ways.setdefault(label, {})[n] = Way(times, way.scores, way.taken)
-    print(growth.name, {label: f'{1000*s:.1f} ms a step' for label, s in seconds.items()})
     return replace(growth, ways=ways)
+
+
+def places(study, pace:dict)->pd.DataFrame:
+    "What it adds to the atlas, with such seconds as well"
+    rows, steps = atlas_rows(study), study.results.groupby(['strategy', 'n']).steps.mean()
+    for start in ('pretrained', 'scratch'):
+        rows[f'{start}_seconds'] = [np.dot(pace[key[0]], (1, steps[key])) for key in zip(rows[start], rows.labels)]
+    return rows
 
 
 def main():
@@ -63,13 +89,19 @@ def main():
     parser.add_argument('--only-finished', action='store_true', help='train nothing of the studies; take what is there')
     args = parser.parse_args()
     OUT.mkdir(exist_ok=True)
+    rows = []
     for name in SIZES:
         study = study_of(name, args.studies, SIZES[name])
         if not args.only_finished: study.run()
         sizes = complete(study)
         if not sizes: continue
         study = study_of(name, args.studies, sizes)
-        on_a_quiet_machine(growth_of(study), study).save(OUT/f'{name}.json')
+        pace = paces(study)
+        on_a_quiet_machine(growth_of(study), study, pace).save(OUT/f'{name}.json')
+        rows.append(places(study, pace))
+    atlas = pd.concat(rows, ignore_index=True)
+    atlas.round(4).to_csv(ATLAS, index=False)
+    print(atlas[['task', 'labels', 'pretrained', 'scratch', 'gain', 'low', 'high', 'worth']].round(3).to_string(index=False))
 
 
 if __name__ == '__main__': main()

@@ -69,9 +69,10 @@ def clean(nb):
 
 
 def denoise(text):
-    "`text` without process numbers, absolute paths of this machine's packages, and random ids of pandas' styled tables"
+    "`text` without process numbers, paths of this machine's packages and temporary folders, and random ids of styled tables"
     text = re.sub(r'[^\s\'"(<]*/ipykernel_\d+/\d+\.py', 'cell.py', text)
     text = re.sub(r'[^\s\'"(<]*/site-packages/', 'site-packages/', text)
+    text = re.sub(re.escape(tempfile.gettempdir()) + r'/tmp\w{8}\b', 'a-folder', text)
     styled = dict.fromkeys(re.findall(r'\bT_[0-9a-f]{5}(?=[_"\s])', text))
     for i, name in enumerate(styled): text = text.replace(name, f'T_{i:05x}')
     return text

@@ -1,6 +1,7 @@
 "docs/notebooks.py on tiny notebooks: saved outputs, clean and the same each time; a README from index.ipynb"
 
 import base64
+import tempfile
 
 import nbformat
 import notebooks
@@ -80,6 +81,7 @@ def test_missing_notebook(tmp_path):
 def test_denoise():
     assert notebooks.denoise('/tmp/ipykernel_12/345.py:1: W') == 'cell.py:1: W'
     assert notebooks.denoise('File "/home/me/lib/site-packages/a/b.py"') == 'File "site-packages/a/b.py"'
+    assert notebooks.denoise(f'train {tempfile.gettempdir()}/tmp8x_2ab4c --budget') == 'train a-folder --budget'
     assert notebooks.denoise('#T_ab12c_row0 #T_00ff1 id="T_ab12c"') == '#T_00000_row0 #T_00001 id="T_00000"'
 
 

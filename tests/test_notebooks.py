@@ -7,15 +7,18 @@ from pathlib import Path
 
 import notebooks as docs_notebooks
 import pytest
+from browser import why_not
 from fastcore.ansi import strip_ansi
 from fastcore.nbio import nb2str
 from nbdev.clean import clean_nb
 from nbdev.test import test_nb as run_nb # pytest would take the name test_nb for a test
+from test_jupyterlab import CHAPTERS as IN_LAB
 
 ROOT = Path(__file__).resolve().parent.parent
 ALL = docs_notebooks.find_notebooks()
 CHAPTERS = [o for o in ALL if o.parent.name in ('nbs', 'tutorials')] # and the front page, which runs a whole study
 REFERENCE = [o for o in ALL if o not in CHAPTERS]
+ELSEWHERE = [] if why_not() else IN_LAB # chapters that run in a JupyterLab need not run twice
 
 
 def name_of(path): return path.relative_to(ROOT/'nbs').as_posix()
@@ -36,7 +39,7 @@ def test_notebook_runs(path, capfd): check_runs(path, capfd)
 
 
 @pytest.mark.chapters
-@pytest.mark.parametrize('path', CHAPTERS, ids=name_of)
+@pytest.mark.parametrize('path', [o for o in CHAPTERS if o not in ELSEWHERE], ids=name_of)
 def test_chapter_runs(path, capfd): check_runs(path, capfd)
 
 

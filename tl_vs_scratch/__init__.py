@@ -59,6 +59,7 @@ _names = {
     'answers.doctor': 'doctor',
     'answers.bills': 'bills bill_table energy_meter pretraining_bill',
     'answers.fronts': 'cost_front plot_cost_front',
+    'answers.atlas': 'atlas plot_atlas',
     'answers.shown': 'compare same_study Study Results StoredStudy',
     'fast.switch': 'faster',
 }

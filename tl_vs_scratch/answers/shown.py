@@ -44,6 +44,12 @@ def report(self:Results, path=None, summary=None)->Path:
     return write_report(self, path, summary)
 
 @patch
+def place(self:Results):
+    "Beside every task measured so far: what pretrained weights were worth there, and here"
+    from tl_vs_scratch.answers.atlas import place_of
+    return place_of(self)
+
+@patch
 def _repr_html_(self:Results): return self.summary()._repr_html_()
 
 StoredStudy = Results # its name in earlier versions

@@ -32,7 +32,7 @@ from .caching import CachedPrefix
 from .costs import CostMeter
 from .learners import (all_stages_learner, graft_learner, pretrained_learner,
                                              scratch_learner)
-from .paths import HALF, Checkpoint, Look, is_checkpoint, moved, next_checkpoint, settled_losses
+from .paths import HALF, Checkpoint, Look, is_checkpoint, is_worn, moved, next_checkpoint, settled_losses
 from .precision import computes_in_bfloat16
 from .recipes import (Entrant, Settings, Strategy, Trial, parse_strategy, score_columns,
                                             settings_digest, targets_of)
@@ -220,7 +220,8 @@ class Training:
         with self.average.applied(): outputs = self.valid_outputs()
         losses = settled_losses(outputs, self.targets['valid'])
         self.looks.append(Look(self.part_step, losses, self.moved_since_half(outputs)))
-        if self.phase.schedule.is_over(self.looks): self.end_part()
+        worn = is_worn(self.part_step, batches_of(self.learn.dls))
+        if worn or self.phase.schedule.is_over(self.looks): self.end_part()
 
     def moved_since_half(self, outputs:np.ndarray)->float:
         "How much the answers to the validation examples have changed since half the part's time"
