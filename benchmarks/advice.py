@@ -77,11 +77,11 @@ def situation(whole, guesses, n, whole_summary)->list[dict]:
         with tempfile.TemporaryDirectory() as folder:
             replay = Replay(whole, Path(folder), [n], guesses)
             replay.run(share*total)
-            summary = replay.summary()
+            summary, trained = replay.summary(), len(replay.results)
         taken = summary.advice.strategy
         rows.append(dict(task=whole.task.name, n=n, share=share, seconds=share*total, best=best, taken=taken,
                          regret=100*(truth[best] - truth[taken]) if taken else None, said=100*(summary.advice.shortfall or 0),
-                         decided=not summary.advice.undecided, trained=len(replay.results), of=len(replay.grid),
+                         decided=not summary.advice.undecided, trained=trained, of=len(replay.grid),
                          contradictions=contradictions(summary, whole_summary, n)))
     return rows
 

@@ -79,6 +79,12 @@ def test_a_slow_starter_is_not_beaten_before_it_could_run(tmp_path):
     assert not any('probably within' in w or 'almost surely' in w for w in summary.words)
 
 
+def test_who_is_quick_gets_enough_seeds_whatever_the_first_one_said(tmp_path):
+    "A fifth of the time buys certainty: five validation examples of one seed are no reason to stop counting"
+    replay, _ = race(tmp_path, 150, WAYS | dict(all_stages_probe=('pretrained', .40, 6.)))
+    assert (replay.results.strategy == 'all_stages_probe').sum() == 3
+
+
 def test_one_training_of_a_strategy_at_a_time(tmp_path):
     "While there is anything else to do, the second seed waits for the first"
     replay, _ = race(tmp_path, 100)

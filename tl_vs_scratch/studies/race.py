@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SEED_SHARE', 'UNDONE_SHARE', 'PAIRED', 'UNSEEN_SHARE', 'SLICE', 'SHORTEST', 'UNSETTLED', 'LEAST_TIME', 'CHEAP',
-           'ENOUGH', 'FOR_THE_BEST', 'Known', 'known_of', 'last_gain', 'seconds_in', 'known_so_far', 'Standing',
-           'additive_means', 'at_size', 'standings', 'of_one', 'settled_ones', 'begun', 'unseen_one', 'best_of_kind',
-           'kind_of', 'shortfall', 'drawn', 'Race']
+           'QUICK', 'ENOUGH', 'FOR_THE_BEST', 'Known', 'known_of', 'last_gain', 'seconds_in', 'known_so_far',
+           'Standing', 'additive_means', 'at_size', 'standings', 'of_one', 'settled_ones', 'begun', 'unseen_one',
+           'best_of_kind', 'kind_of', 'shortfall', 'drawn', 'Race']
 
 # %% ../../nbs/studies/05_race.ipynb #time-dataclasses-replace-mat
 import time
@@ -241,6 +241,7 @@ SLICE, SHORTEST = .1, 5. # of the time, or seconds: how long a training goes on 
 UNSETTLED = 4            # times as long as so far: how long until one can say where a training is going
 LEAST_TIME = 1.          # seconds: less is as good as nothing
 CHEAP = .1               # of the time: what is cheap enough to be tried in any case
+QUICK = .2               # of the time: what all seeds may take of one whose training was over quickly
 ENOUGH = 3               # seeds without which nothing is said
 FOR_THE_BEST = .5        # of the time, at most, goes to the largest size alone
 
@@ -322,10 +323,10 @@ def is_cheap(self:Race, label:str)->bool:
 
 @patch
 def was_quick(self:Race, label:str)->bool:
-    "Is a training of it over, and would enough of them take next to none of the time?"
+    "Is a training of it over, and would enough of them take little of the time?"
     over = [known.seconds for planned, known in self.known.items()
             if planned.label == label and planned.n == self.top and known.status == 'done']
-    return bool(over) and ENOUGH*float(np.mean(over)) < CHEAP*self.seconds
+    return bool(over) and ENOUGH*float(np.mean(over)) < QUICK*self.seconds
 
 @patch
 def first_of_kind(self:Race)->Planned|None:
