@@ -618,7 +618,7 @@ class ProbeCurve:
     def sentence(self: ProbeCurve, study, strategy = ..., n = ...) -> str:
         "`worth` in words"
 
-def rank_bodies(task = ..., bodies = ..., size: int | None = ...) -> Ranking:
+def rank_bodies(task = ..., bodies = ..., size: int | None = ..., all_stages: bool = ...) -> Ranking:
     "Which pretrained body suits a task: what a linear model makes of its features, each labelled example left out once"
 
 @dataclass(frozen=False, kw_only=False)

@@ -93,8 +93,9 @@ class Ranking:
 def rank_bodies(
     task='emoji',      # A `Task`, or what `load_task` takes
     bodies=('tf_efficientnet_lite0', 'tf_efficientnet_lite1', 'tf_efficientnet_lite2'), # Each as in `create_backbone`
-    size:int|None=None # Of an example, in the medium's unit; None is the task's own
-)->Ranking:            # Raises ValueError with one sentence
+    size:int|None=None, # Of an example, in the medium's unit; None is the task's own
+    all_stages:bool=False # By what every stage gives? False: by the last one
+)->Ranking:             # Raises ValueError with one sentence
     "Which pretrained body suits a task: what a linear model makes of its features, each labelled example left out once"
     from tl_vs_scratch.networks.bodies import create_backbone
     from tl_vs_scratch.networks.names import check_backbone, is_named
@@ -108,7 +109,7 @@ def rank_bodies(
     mine, ranking = task.labelled_idxs, Ranking(task, {}, {}, {})
     y = task.labels[mine]
     for body in bodies:
-        with faster(): x = task_features(task, body, size)[mine].astype(float)
+        with faster(): x = task_features(task, body, size, all_stages=all_stages)[mine].astype(float)
         ranking.right[str(body)] = (ridge_left_out(x, y, task.n_classes).argmax(1) == y).astype(float)
         ranking.neighbours[str(body)] = (neighbours_left_out(x, y, task.n_classes).argmax(1) == y).astype(float)
         ranking.millions[str(body)] = sum(p.numel() for p in create_backbone(body, False).parameters())/1e6
