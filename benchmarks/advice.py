@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.machine import finish
 from benchmarks.replay import Replay, cost
-from benchmarks.stored import study_of
+from benchmarks.stored import complete, study_of
 from tl_vs_scratch.answers.curves import difference
 from tl_vs_scratch.answers import shown # noqa: F401; gives `summary` to studies
 from tl_vs_scratch.studies.plan import named_for
@@ -34,11 +34,6 @@ def exhaustive(name, data, folder):
     "The study of a task with everything trained to its end; None where its examples are not at hand"
     if name in BUILT_IN: return study_of(name, folder, SITUATIONS[name])
     return study_of(name, folder, SITUATIONS[name], str(data/name)) if data else None
-
-
-def finished(study, n)->bool:
-    "Is everything with so many labels trained to its end?"
-    return len([t for t in study.trials() if t.row['n'] == n]) == len(study.strategies)*study.seeds
 
 
 def losses(study, truth:dict)->dict: # what somebody takes who does not ask -> points below the best
@@ -112,8 +107,7 @@ def main():
         if study is None: continue
         if not args.only_finished: study.run()
         guesses, summary = study.time_guesses(), study.summary()
-        for n in study.sizes:
-            if not finished(study, n): continue
+        for n in complete(study):
             rows += situation(study, guesses, n, summary)
             always.append(losses(study, truths(study, n)))
             print(*rows[-len(SHARES):], sep='\n', flush=True)

@@ -97,8 +97,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                             'tl_vs_scratch/answers/atlas.py'),
                                              'tl_vs_scratch.answers.atlas.draw_gains': ( 'answers/atlas.html#draw_gains',
                                                                                          'tl_vs_scratch/answers/atlas.py'),
-                                             'tl_vs_scratch.answers.atlas.far_from': ( 'answers/atlas.html#far_from',
-                                                                                       'tl_vs_scratch/answers/atlas.py'),
                                              'tl_vs_scratch.answers.atlas.gain_words': ( 'answers/atlas.html#gain_words',
                                                                                          'tl_vs_scratch/answers/atlas.py'),
                                              'tl_vs_scratch.answers.atlas.nearest_rows': ( 'answers/atlas.html#nearest_rows',
