@@ -186,6 +186,18 @@ def test_linked_widget_moves_without_a_kernel(page, url):
     assert page.problems() == []
 
 
+@needs_browser
+@pytest.mark.parametrize('width', [390, 1280])
+def test_pictures_of_the_front_page_do_not_lie_on_each_other(width, page, url):
+    page.size(width)
+    page.open(f'{url}/index.html')
+    page.wait('[...document.images].every(o => o.complete)')
+    boxes = page.js("[...document.querySelectorAll('figure')].map(o => o.getBoundingClientRect()).map(o => [o.left, o.top, o.right, o.bottom])")
+    assert len(boxes) > 1
+    meet = [(a, b) for k, a in enumerate(boxes) for b in boxes[:k] if a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]]
+    assert meet == []
+
+
 TOLD = "[...document.querySelectorAll('.jupyter-widgets p[aria-live]')].filter(o => o.checkVisibility()).map(o => o.innerText)"
 
 

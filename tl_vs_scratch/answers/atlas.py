@@ -207,5 +207,5 @@ def plot_starts(
         line_with_band(ax, curve, f'{words}: {spoken(label)}', line_style(color, marker))
     ax.plot(rows.labels, rows.no_network_score, color=INK, linestyle=':', label='without a network')
     size_axis(ax, rows.labels.tolist())
-    legend(ax, loc='upper center', bbox_to_anchor=(.5, -.16))
+    legend(ax, loc='upper center', bbox_to_anchor=(.5, -.21))
     return ax
