@@ -12,8 +12,10 @@ import pytest
 os.environ['MPLBACKEND'] = 'Agg' # before anything imports matplotlib
 os.environ.setdefault('OMP_NUM_THREADS', '1') # tests run side by side; threads that wait for a busy core cost more than they bring
 
-os.environ['TLVS_CACHE_DIR'] = tempfile.mkdtemp(prefix='tlvs-tests-')
-atexit.register(shutil.rmtree, os.environ['TLVS_CACHE_DIR'], ignore_errors=True)
+if 'PYTEST_XDIST_WORKER' not in os.environ: # what tests and notebooks leave behind goes with the run; its workers are given the same folder
+    os.environ['TMPDIR'] = tempfile.tempdir = tempfile.mkdtemp(prefix='tlvs-')
+    atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
+os.environ['TLVS_CACHE_DIR'] = tempfile.mkdtemp(prefix='cache-')
 
 
 def pytest_addoption(parser):
