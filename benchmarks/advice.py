@@ -24,7 +24,7 @@ from tl_vs_scratch.studies.plan import named_for
 from tl_vs_scratch.tasks.builtin import BUILT_IN
 
 SITUATIONS = dict( # task -> sizes; pictures at 32 pixels, so that hundreds of trainings are a matter of hours
-    digits=(50, 200, 800), emoji=(20, 40, 80, 160, 309), emoji_words=(50, 100, 200, 400), languages=(100, 300, 1000),
+    digits=(50, 200, 800), emoji=(20, 40, 80, 160, 309), emoji_words=(50, 100, 200, 309), languages=(100, 300, 1000),
     clothing10=(100, 300), grocery43=(250, 600), signs=(100, 400, 1000))
 SHARES = .05, .15, .5
 ALWAYS = 'fine_tune', 'linear_probe', 'all_stages_probe', 'scratch:small', 'plain'

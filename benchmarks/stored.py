@@ -23,7 +23,7 @@ from tl_vs_scratch.tasks.sources import load_task
 from tl_vs_scratch.training.recipes import Settings
 
 SIZES = dict(emoji=(20, 40, 80, 160, 309), digits=(50, 100, 200, 400, 800), # labels
-             emoji_words=(50, 100, 200, 400), languages=(100, 300, 1000))
+             emoji_words=(50, 100, 200, 309), languages=(100, 300, 1000))
 STRATEGIES = 'most_frequent', 'plain', 'nearest_neighbour', 'linear_probe', 'all_stages_probe', 'scratch:small', 'fine_tune'
 SLOW = dict(languages=['fine_tune']) # left out: see `FINE_TUNED` of benchmarks.texts
 PIXELS, SEEDS, MEASURED = 32, 3, (60, 180) # of pictures; seeds; steps of the two trainings that are timed

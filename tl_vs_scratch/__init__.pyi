@@ -118,6 +118,7 @@ class Texts(Medium):
     def excerpt(self, source):
         "The first characters, as UTF-8"
     def draw(self, ax, source): ...
+    def gallery(self, rows, most = ...): ...
     def input_block(self, task, size): ...
     def plain_features(self): ...
 
@@ -173,7 +174,7 @@ class Task:
         "Plain fastai `DataLoaders` of `n` labelled examples"
     def test_dl(self: Task, dls, which = ...):
         "The test set as a fastai `DataLoader` that goes with `dls`: unaugmented, in the order of `test_idxs`"
-    def show(self: Task, columns: int = ...):
+    def show(self: Task, columns: int | None = ...):
         "A row of labelled examples per class"
     def summary_table(self: Task) -> DataFrame:
         "Labelled and test examples per class"

@@ -311,7 +311,7 @@ def write_predictions(model, sources, table, out:Path, review:Path|None)->dict: 
     with written_beside(out) as beside: table.to_csv(beside, index=False)
     if review is None: return dict(out=out, review=None)
     from tl_vs_scratch.answers.review import write_review
-    return dict(out=out, review=write_review(model, sources, table, review))
+    return dict(out=out, review=write_review(model, sources, table, review, progress=True))
 
 def rows_of(table)->list[dict]:
     "A table as JSON can hold it"

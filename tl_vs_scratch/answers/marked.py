@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['MOST', 'LEAST', 'SHARE', 'LOOKED', 'MOST_LABELS', 'one_line', 'words_in', 'heaviest', 'parted', 'falls_of',
-           'CountedWords', 'MeanOfWords', 'model_behind', 'Marker', 'marker_for', 'MarkedTexts', 'marked_texts']
+           'left_out', 'CountedWords', 'MeanOfWords', 'model_behind', 'Marker', 'marker_for', 'beginning', 'marks_of',
+           'MarkedTexts', 'marked_texts']
 
 # %% ../../nbs/answers/07a_marked.ipynb #marked-imports
 import re
@@ -52,6 +53,11 @@ def falls_of(logs:np.ndarray)->np.ndarray: # (n_words,)
     answer = logs[0].argmax()
     return logs[0, answer] - logs[1:, answer]
 
+def left_out(text:str, spans:list)->list[str]: # 1 + as many as there are words
+    "A text's beginning, whole (first) and without each word"
+    text = text[:LOOKED]
+    return [text, *(text[:start] + text[end:] for start, end in spans)]
+
 class CountedWords:
     "The linear model on weighted counts of words, as `run_rival` fits it"
     def __init__(self, task, rival, n:int, seed:int):
@@ -66,8 +72,7 @@ class CountedWords:
 
     def falls(self, text:str, spans:list)->np.ndarray:
         "Of the answer's log-probability without each word"
-        text = text[:LOOKED]
-        return falls_of(self.say([text, *(text[:start] + text[end:] for start, end in spans)]))
+        return falls_of(self.say(left_out(text, spans)))
 
 # %% ../../nbs/answers/07a_marked.ipynb #marked-mean-code
 class MeanOfWords:
@@ -162,6 +167,27 @@ class Marker:
 def marker_for(study, n:int)->Marker|None:
     "Of a study of texts; None of others"
     return Marker(study, n) if isinstance(study.medium, Texts) and hasattr(study, 'store') else None
+
+# %% ../../nbs/answers/07a_marked.ipynb #marked-whole-code
+def beginning(source)->str:
+    "Of a text, in one line; nothing where it can not be read"
+    try: return one_line(read_text(source))
+    except OSError: return ''
+
+def marks_of(
+    model,              # A `Model`, however it was trained
+    sources:list,       # Examples, as its medium reads them
+    progress:bool=False # Show how far it is?
+)->list[list]:          # Of (start, end) in each excerpt; none where it is no text, or can not be read
+    "The words of each text that a model weighs most"
+    from scipy.special import log_softmax
+    if not isinstance(model.medium, Texts): return [[] for _ in sources]
+    texts = [beginning(source) for source in sources]
+    spans = [words_in(text) for text in texts]
+    asked = [left_out(*one) for one in zip(texts, spans)]
+    outputs, _ = model.outputs([text for variants in asked for text in variants], progress) # nan where no word is left
+    logs = np.split(log_softmax(outputs/model.about.temperature, axis=1), np.cumsum([len(o) for o in asked])[:-1])
+    return [heaviest(words, falls_of(log)) if words else [] for words, log in zip(spans, logs)]
 
 # %% ../../nbs/answers/07a_marked.ipynb #marked-html
 class MarkedTexts:

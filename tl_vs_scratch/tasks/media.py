@@ -75,6 +75,22 @@ class Medium:
         "Show an example on matplotlib's axes"
         raise NotImplementedError
 
+    def gallery(self,
+        rows:dict,         # Class -> examples
+        most:int|None=None # In a row; None means 8
+    ):                     # The figure
+        "Examples in rows, a class each"
+        import matplotlib.pyplot as plt
+        most = most or 8
+        fig, axs = plt.subplots(len(rows), most, figsize=(most, 1.05*len(rows)), squeeze=False)
+        fig.patch.set_alpha(0)
+        for ax in axs.flat: ax.axis('off')
+        for row, (name, sources) in zip(axs, rows.items()):
+            for ax, source in zip(row, sources): self.draw(ax, source)
+            row[0].set_title(name, loc='left', fontsize=10, color='#7a7a7a', parse_math=False)
+        fig.tight_layout()
+        return fig
+
     def input_block(self, task, size:int):
         "fastai's block for the inputs of a task at this size"
         raise NotImplementedError

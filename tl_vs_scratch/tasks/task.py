@@ -327,19 +327,12 @@ def test_dl(self:Task,
 @patch
 def show(
     self:Task,
-    columns:int=8 # Examples per class
-):                # The figure
+    columns:int|None=None # Examples per class; None leaves it to the medium: 8 pictures, 3 texts
+):                        # A figure; of texts their beginnings, to read
     "A row of labelled examples per class"
-    import matplotlib.pyplot as plt
-    fig, axs = plt.subplots(self.n_classes, columns, figsize=(columns, 1.05*self.n_classes), squeeze=False)
-    fig.patch.set_alpha(0)
-    for c, row in enumerate(axs):
-        for ax in row: ax.axis('off')
-        mine = np.flatnonzero((self.labels == c) & ~self.is_test)[:columns]
-        for ax, i in zip(row, mine): self.medium.draw(ax, self.sources[i])
-        row[0].set_title(self.classes[c], loc='left', fontsize=10, color='#7a7a7a', parse_math=False)
-    fig.tight_layout()
-    return fig
+    labelled = ~self.is_test
+    def examples(c): return [self.sources[i] for i in np.flatnonzero((self.labels == c) & labelled)[:columns or 8]]
+    return self.medium.gallery({name: examples(c) for c, name in enumerate(self.classes)}, columns)
 
 # %% ../../nbs/tasks/06_task.ipynb #patch-summary-table-self-tas
 @patch
