@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tl_vs_scratch as tlvs
 from benchmarks.replay import OVERHEAD, Replay
 from fake_study import fake_task
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from tl_vs_scratch.answers import shown # noqa: F401; gives `summary` to studies
 from tl_vs_scratch.studies.plan import grid
 from tl_vs_scratch.studies.results import targets_of
+from tl_vs_scratch.studies.study import Study
 from tl_vs_scratch.training.paths import Checkpoint
 from tl_vs_scratch.training.recipes import Arm, Settings, Trial
 
@@ -120,3 +122,27 @@ def test_no_race_drops_who_is_clearly_best(tmp_path_factory, made):
     replay, _ = race(tmp_path_factory.mktemp('race'), 2000, made)
     advised, best = replay.summary().advice.strategy, max(end for _, end, _ in made.values())
     assert advised and made[advised][1] >= best - .04
+
+
+TOLD = ['strategy', 'n', 'seed', 'steps', 'flops', 'status', 'test_score', 'valid_score']
+
+def counted(out, **kwargs):
+    strategies = ['nearest_neighbour', 'linear_probe', 'scratch:small']
+    return tlvs.compare('emoji', budget='.1 TFLOP', strategies=strategies, sizes=[20, 40], size=16, max_steps=20, out=out, progress=False, **kwargs).results[TOLD]
+
+
+def test_a_race_by_arithmetic_repeats_exactly(tmp_path, monkeypatch):
+    "With a cold cache and a warm one; and where it was interrupted, it ends as if it had not been"
+    monkeypatch.setenv('TLVS_CACHE_DIR', str(tmp_path/'cache'))
+    rows = counted(tmp_path/'cold')
+    assert 3 < len(rows) < 18 # it was the budget that ended it
+    assert tlvs.Results(tmp_path/'cold').recipe()['budget'] == '100000000000FLOP' # which `compare --from` takes
+    assert counted(tmp_path/'warm').equals(rows)
+    keep, left = Study.keep, iter(range(3))
+    def interrupted(self, trial):
+        keep(self, trial)
+        if next(left, None) is None: raise KeyboardInterrupt
+    monkeypatch.setattr(Study, 'keep', interrupted)
+    with pytest.raises(KeyboardInterrupt): counted(tmp_path/'parts')
+    monkeypatch.setattr(Study, 'keep', keep)
+    assert counted(tmp_path/'parts').equals(rows)

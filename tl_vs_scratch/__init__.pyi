@@ -26,6 +26,7 @@ from tl_vs_scratch.answers.summary import Summary
 from tl_vs_scratch.networks.staged import Activations
 from tl_vs_scratch.studies.crews import Crew
 from tl_vs_scratch.studies.plan import Planned
+from tl_vs_scratch.studies.race import Race
 from tl_vs_scratch.studies.store import Store
 from tl_vs_scratch.tasks.kinds import SingleLabel
 from tl_vs_scratch.tasks.media import Medium
@@ -683,8 +684,10 @@ class Study(Results):
     def __init__(self, task: Task, strategies = ..., sizes = ..., seeds: int = ..., body = ..., settings: Settings = ..., out = ..., cbs = ...) -> None: ...
     def run(self, jobs: int | None = ..., fresh: bool = ..., progress: bool = ..., budget = ..., margin: float = ..., backend: str = ..., address: str | None = ...) -> Study:
         "Train what is missing; interrupted, it keeps what is done"
-    def begin_run(self, budget: float | None):
+    def begin_run(self, budget: float | str | None):
         "Note that a run begins, and remove what a killed one was writing"
+    def alone_for(self, budget, jobs: int | None, address: str | None) -> int:
+        "One training at a time; stops with one sentence where more were asked for"
     def alone(self):
         "Within this block no other process has a run in this folder; waits for one that has"
     def raced(self) -> float:
@@ -703,7 +706,7 @@ class Study(Results):
         "Seconds of the present race"
     def keep(self, trial):
         "Keep what came of a training; one that is done needs its unfinished state no more"
-    def call(self, planned: Planned, seconds = ...):
+    def call(self, planned: Planned, seconds = ..., flops = ...):
         "What a worker is asked to do"
     def time_guesses(self) -> dict:
         "How long a trial may take, before any is timed"
@@ -711,9 +714,9 @@ class Study(Results):
         "What is going to be trained, in a sentence"
     def train_all(self: Study, todo: list, crew: Crew, progress: bool):
         "Train these trials, each to its end"
-    def race(self: Study, seconds: float, crew: Crew, progress: bool, margin: float):
-        "Train what can change the answer, until the answer is clear enough or the time is spent"
-    def race_words(self: Study, seconds: float, jobs: int) -> str:
+    def race(self: Study, race: Race, crew: Crew, progress: bool):
+        "Train what can change the answer, until the answer is clear enough or the budget is spent"
+    def race_words(self: Study, budget: str, jobs: int) -> str:
         "What is going to be done, in a sentence"
 
 class Results:

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['app', 'CacheDir', 'TextColumn', 'LabelColumn', 'SplitColumn', 'GroupColumn', 'AsJson', 'MISTAKES', 'FULL', 'stopping',
-           'BODY_HELP', 'PRESET_HELP', 'BACKEND_HELP', 'MARGIN_HELP', 'NEW_HELP', 'Preset', 'Backend', 'option',
-           'comma_separated', 'use_cache', 'fail', 'in_words', 'show', 'Stopping', 'is_importing', 'interrupted',
-           'show_json', 'compare', 'same_as', 'run_and_finish', 'what_was_done', 'finish', 'print_details',
-           'print_answer', 'typed_again', 'report', 'train', 'predict', 'make_room', 'write_predictions', 'rows_of',
-           'print_predictions', 'rules', 'doctor', 'tasks', 'cache', 'main']
+           'BODY_HELP', 'PRESET_HELP', 'BACKEND_HELP', 'BUDGET_HELP', 'MARGIN_HELP', 'NEW_HELP', 'Preset', 'Backend',
+           'option', 'comma_separated', 'use_cache', 'fail', 'in_words', 'show', 'Stopping', 'is_importing',
+           'interrupted', 'show_json', 'compare', 'same_as', 'run_and_finish', 'what_was_done', 'finish',
+           'print_details', 'print_answer', 'typed_again', 'report', 'train', 'predict', 'make_room',
+           'write_predictions', 'rows_of', 'print_predictions', 'rules', 'doctor', 'tasks', 'cache', 'main']
 
 # %% ../nbs/command/00_cli.ipynb #json-os-sys-enum-enum-pathli
 import errno
@@ -119,6 +119,8 @@ def show_json(data):
 BODY_HELP = 'The network, where a strategy names no other; a,b: several.  [default: the usual one for such examples]'
 PRESET_HELP = 'quick: about a minute; standard: about twenty; exhaustive: everything, each training to its end.'
 BACKEND_HELP = 'Who trains: loky (processes of this machine), dask or ray (a cluster; pip install with these extras).'
+BUDGET_HELP = ('How long in all, such as 90s, 5m or 1h30m; or how much arithmetic, such as 20TFLOP, one training at a time, '
+               'which repeats exactly.  [default: as the preset]')
 MARGIN_HELP = 'How much worse than the best is as good, in the unit of the score (.01 is a point of accuracy).'
 
 @app.command()
@@ -129,7 +131,7 @@ def compare(
     sizes:Annotated[str, option('Numbers of labels, such as 50,100,200.  [default: as the preset]')]=None,
     seeds:Annotated[int, option('Trainings per strategy and size, at most.  [default: as the preset]', min=1)]=None,
     preset:Annotated[Preset, typer.Option(help=PRESET_HELP)]=Preset.quick,
-    budget:Annotated[str, option('How long in all, such as 90s, 5m or 1h30m.  [default: as the preset]')]=None,
+    budget:Annotated[str, option(BUDGET_HELP)]=None,
     margin:Annotated[float, typer.Option(help=MARGIN_HELP, min=0.)]=.01,
     score:Annotated[str, option('accuracy, balanced_accuracy or log_loss.  [default: accuracy]')]=None,
     body:Annotated[str, option(BODY_HELP)]=None,
@@ -153,10 +155,10 @@ def compare(
         say(f'tl-vs-scratch: comparing on {data or like or "emoji"}')
         from tl_vs_scratch.answers.shown import new_study
         from tl_vs_scratch.studies.crews import check_crew
-        from tl_vs_scratch.studies.plan import PRESETS, parse_budget
+        from tl_vs_scratch.studies.plan import PRESETS, check_budget
         bodies = comma_separated(body, '--body') or [None]
         names, numbers = comma_separated(strategies, '--strategies'), comma_separated(sizes, '--sizes', int)
-        parse_budget(budget) # a mistake shows before anything is read
+        check_budget(budget) # a mistake shows before anything is read
         check_crew(backend.value, jobs, address)
         columns = dict(text=text, label=label, split=split, group=group)
         asked = dict(sizes=numbers, seeds=seeds, strategies=names, body=bodies if len(bodies) > 1 else bodies[0],

@@ -15,7 +15,7 @@ from ..basics.choices import check_choice, meant
 from ..basics.progress import say
 from ..studies.again import data_of, read_recipe, study_again
 from ..studies.crews import check_crew
-from ..studies.plan import PRESETS, default_sizes, parse_budget
+from ..studies.plan import PRESETS, check_budget, default_sizes
 from ..studies.results import Results
 from ..studies.study import Study
 from ..tasks.sources import load_task
@@ -153,7 +153,8 @@ def compare(
     jobs:int|None=None,     # Trials at a time; None: one per processor core, or one on a GPU
     fresh:bool=False,       # Forget what is stored and train everything again
     progress:bool=True,     # Say what is done, and how long it will take?
-    budget=None,            # How long it may take: '90s', '5m', '1h30m'; None takes the preset's
+    budget=None,            # How long it may take: '90s', '5m', '1h30m'; or how much arithmetic, '20 TFLOP': such a
+                            # race repeats exactly, one training at a time; None takes the preset's
     margin:float=.01,       # How much worse than the best is as good, in the score's unit
     weights=None,           # A safetensors file with pretrained weights of the body; None: the library's
     cbs=None,               # fastai callbacks that watch, or a function of (label, n, seed) that makes them
@@ -162,7 +163,7 @@ def compare(
     **settings              # Fields of `Settings`; of a table the columns `text`, `label`, `split`, `group`
 )->Study:
     "From scratch, pretrained, or both? Train what can change the answer (or what of it is missing) and give the study"
-    parse_budget(budget) # a mistake shows before anything is read
+    check_budget(budget) # a mistake shows before anything is read
     check_crew(backend, jobs, address)
     study = new_study(task, sizes, seeds, strategies, preset, body, score, out, progress, weights, cbs, **settings)
     return study.run(jobs, fresh, progress, budget or PRESETS[preset]['budget'], margin, backend, address)

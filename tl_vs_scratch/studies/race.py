@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SEED_SHARE', 'UNDONE_SHARE', 'PAIRED', 'UNSEEN_SHARE', 'SLICE', 'SHORTEST', 'UNSETTLED', 'LEAST_TIME', 'CHEAP',
-           'QUICK', 'ENOUGH', 'FOR_THE_BEST', 'Known', 'known_of', 'last_gain', 'seconds_in', 'known_so_far',
-           'Standing', 'additive_means', 'at_size', 'standings', 'of_one', 'settled_ones', 'begun', 'unseen_one',
-           'best_of_kind', 'kind_of', 'shortfall', 'drawn', 'Race']
+           'QUICK', 'ENOUGH', 'FOR_THE_BEST', 'PACE', 'UNCOUNTED', 'Known', 'known_of', 'last_gain', 'seconds_in',
+           'known_so_far', 'Standing', 'additive_means', 'at_size', 'standings', 'of_one', 'settled_ones', 'begun',
+           'unseen_one', 'best_of_kind', 'kind_of', 'shortfall', 'drawn', 'Race', 'CountedRace']
 
 # %% ../../nbs/studies/05_race.ipynb #time-dataclasses-replace-mat
 import time
@@ -15,7 +15,7 @@ from math import sqrt
 
 import numpy as np
 
-from .plan import Planned
+from .plan import STEP_SECONDS, Planned, about
 from .results import at_chosen_rate
 from ..training.paths import TOO_SOON, is_settled
 
@@ -61,15 +61,16 @@ def seconds_in(row:dict)->float:
     return max(row['seconds'] or 0., row['seconds_wall'] or 0.)
 
 def known_so_far(
-    results # A `Study`, or `Results`
-)->dict:    # `Planned` -> `Known`
+    results,         # A `Study`, or `Results`
+    price=seconds_in # What went into a training, from its row
+)->dict:             # `Planned` -> `Known`
     "What the trainings of a study say that did not fail"
     found = {}
     for trial, path in results.paths():
         planned = Planned(*(trial.row[name] for name in ('strategy', 'n', 'seed', 'settings_digest')))
         targets = results.targets('valid', planned.n, planned.seed)
         batches = results.settings.batches(planned.n)
-        found[planned] = known_of(trial, path, targets, results.score, seconds_in(trial.row), batches)
+        found[planned] = known_of(trial, path, targets, results.score, price(trial.row), batches)
     return found
 
 # %% ../../nbs/studies/05_race.ipynb #standing-where-a-strategy-is
@@ -186,7 +187,7 @@ class Race:
         self.clock, self.began = clock, clock()
         self.slice = max(SHORTEST, SLICE*seconds)
         self.one_at_a_time = True # of a strategy; else as many as there are seeds
-        self.known, self.running = known_so_far(study), set() # Planned -> Known; those that are being trained
+        self.known, self.running = known_so_far(study, self.kept_price), set() # Planned -> Known; those that are being trained
         self.starts = {label: arm.start for label, arm in study.strategies.items()}
         self.kinds = {label: kind_of(arm) for label, arm in study.strategies.items()}
         self.guesses, self.top = study.time_guesses(), max(study.sizes)
@@ -195,14 +196,28 @@ class Race:
     def note(self, trial):
         "A training has stopped"
         planned = self.planned[tuple(trial.row[name] for name in ('settings_digest', 'n', 'seed'))]
-        before = self.known.get(planned)
-        seconds = (before.seconds if before else 0.) + (trial.row.get('seconds_wall') or 0.)
+        seconds = self.price(trial.row, self.known.get(planned))
         targets = self.study.targets('valid', planned.n, planned.seed)
         batches = self.study.settings.batches(planned.n)
         self.known[planned] = known_of(trial, trial.path, targets, self.study.score, seconds, batches)
         self.running.discard(planned)
 
     # --- the time ---
+
+    unit, per_second = 'seconds', 1. # in which it is counted
+    kept_price = staticmethod(seconds_in)
+
+    @property
+    def time_left(self)->float|None: return self.left # None: nobody knows
+    def budget_words(self)->str: return about(self.left)
+
+    def price(self, row:dict, before:Known|None)->float:
+        "Seconds that went into a training, with those of its earlier slices"
+        return (before.seconds if before else 0.) + (row.get('seconds_wall') or 0.)
+
+    def ask(self, call, planned:Planned):
+        "For one slice more"
+        return call(planned, min(self.slice, self.left))
 
     @property
     def gone(self)->float: return self.clock() - self.began
@@ -252,7 +267,7 @@ def next_call(self:Race, call):
     planned = self.next_planned()
     if planned is None: return None
     self.running.add(planned)
-    return call(planned, min(self.slice, self.left))
+    return self.ask(call, planned)
 
 @patch
 def is_open(self:Race, planned:Planned)->bool:
@@ -352,3 +367,35 @@ def contender(self:Race, values:dict)->Planned|None:
         ahead = self.next_of(label, self.top, self.study.seeds)
         if ahead and value > self.margin/10: options.append((value/self.cost(ahead), ahead))
     return max(options, key=lambda option: option[0])[1] if options else None
+
+# %% ../../nbs/studies/05_race.ipynb #race-counted-code
+PACE = 2e8/STEP_SECONDS # operations that pass for a second: those of an example of the usual size, in its time
+UNCOUNTED = 1.          # seconds, for what has no steps
+
+class CountedRace(Race):
+    "The same within so much arithmetic: it repeats exactly, one training at a time"
+    unit, per_second, time_left = 'GFLOP', PACE/1e9, None
+    def __init__(self,
+        study,            # A `Study`
+        flops:float,      # The arithmetic
+        margin:float=.01  # As in `Race`
+    ): super().__init__(study, flops/PACE, margin)
+
+    def budget_words(self)->str: return f'{self.seconds*PACE/1e12:g} TFLOP'
+
+    def kept_price(self, row:dict)->float:
+        "The same as `price`"
+        return max(UNCOUNTED, (row.get('flops') or 0)*self.study.settings.tune/PACE)
+
+    def price(self, row:dict, before=None)->float:
+        "What went into a training so far, in all its slices"
+        return self.kept_price(row)
+
+    def ask(self, call, planned:Planned):
+        known = self.known.get(planned)
+        so_far = known.seconds if known else 0.
+        most = (so_far + min(self.slice, self.left))*PACE
+        return call(planned, flops=most/self.study.settings.tune)
+
+    @property
+    def gone(self)->float: return sum(known.seconds for known in self.known.values())

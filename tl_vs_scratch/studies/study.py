@@ -23,8 +23,8 @@ from ..basics.provenance import machine
 from ..basics.writing import remove_torn
 from .crews import Crew, check_crew, crew_of, outcomes, threads_for_one
 from .plan import (FIRST, Planned, about, check_entrants, check_margin, default_sizes, digest_of,
-                                        entrants_of, guess_seconds, named_for, parse_budget, seconds_left)
-from .race import LEAST_TIME, Race
+                                        entrants_of, guess_seconds, named_for, parse_budget, parse_flops, seconds_left)
+from .race import LEAST_TIME, CountedRace, Race
 from .results import Results, task_about
 from .store import Store
 from .workers import lost_trial, train_one
@@ -74,34 +74,45 @@ class Study(Results):
         jobs:int|None=None,  # Trials at a time; None: one per processor core, per GPU, or per worker of a cluster
         fresh:bool=False,    # Forget what is stored and train everything again
         progress:bool=True,  # Say what is done, and how long it will take?
-        budget=None,         # As in `parse_budget`: race for so long, with earlier races over this grid; None: no race
+        budget=None,         # As in `parse_budget`: race for so long, with earlier races over this grid; or arithmetic,
+                             # as in `parse_flops`, for a race that repeats exactly; None: no race
         margin:float=.01,    # In a race: how much worse than the best is as good
         backend:str='loky',  # Who trains, as in `crew_of`
         address:str|None=None # Of a running cluster
     )->'Study':
         "Train what is missing; interrupted, it keeps what is done"
-        seconds = parse_budget(budget)
+        flops = parse_flops(budget)
+        seconds = None if flops else parse_budget(budget)
         check_crew(backend, jobs, address)
+        if flops: jobs = self.alone_for(budget, jobs, address)
         check_margin(margin)
         with self.alone():
             if fresh: self.forget()
             todo, spent = self.missing(), self.raced()
-            self.begin_run(seconds)
+            self.begin_run(f'{flops:.0f}FLOP' if flops else seconds)
             try:
                 if todo:
                     with crew_of(backend, jobs, address, most=len(todo)) as crew:
-                        if seconds: self.race(seconds - spent, crew, progress, margin)
+                        if flops: self.race(CountedRace(self, flops, margin), crew, progress)
+                        elif seconds: self.race(Race(self, seconds - spent, margin), crew, progress)
                         else: self.train_all(todo, crew, progress)
             finally:
                 if self.trained: self.note_run(machine())
                 self.write_csv()
         return self
 
-    def begin_run(self, budget:float|None):
+    def begin_run(self, budget:float|str|None):
         "Note that a run begins, and remove what a killed one was writing"
         for folder in (self.out, self.unfinished): remove_torn(folder)
         self.trained, self.row, self.began, self.budget = 0, None, time.monotonic(), budget
         self.remember(None)
+
+    def alone_for(self, budget, jobs:int|None, address:str|None)->int:
+        "One training at a time; stops with one sentence where more were asked for"
+        if address or (jobs or 1) > 1: raise ValueError(
+            f"a budget of arithmetic, '{budget}', repeats exactly because one training follows another: leave out jobs and "
+            'address, or give a time')
+        return 1
 
     @contextmanager
     def alone(self):
@@ -151,7 +162,7 @@ class Study(Results):
 
     def racing_for(self)->float:
         "Seconds of the present race"
-        return time.monotonic() - self.began if self.budget else 0.
+        return time.monotonic() - self.began if isinstance(self.budget, float) else 0.
 
     def keep(self, trial):
         "Keep what came of a training; one that is done needs its unfinished state no more"
@@ -162,10 +173,10 @@ class Study(Results):
         key = '-'.join(str(trial.row[name]) for name in ('settings_digest', 'n', 'seed'))
         for path in self.unfinished.glob(f'{key}-*'): path.unlink(missing_ok=True)
 
-    def call(self, planned:Planned, seconds=None):
+    def call(self, planned:Planned, seconds=None, flops=None):
         "What a worker is asked to do"
         return partial(train_one, self.task, self.entrants[planned.label], planned.n, planned.seed, self.settings,
-                       threads_for_one(), self.unfinished.absolute(), seconds, self.cbs)
+                       threads_for_one(), self.unfinished.absolute(), seconds, self.cbs, flops)
 
     def time_guesses(self)->dict: # label -> seconds
         "How long a trial may take, before any is timed"
@@ -200,22 +211,22 @@ def train_all(self:Study, todo:list, crew:Crew, progress:bool):
             bar.update(left=seconds_left(timed, left.values(), crew.jobs, guesses))
 
 @patch
-def race(self:Study, seconds:float, crew:Crew, progress:bool, margin:float):
-    "Train what can change the answer, until the answer is clear enough or the time is spent"
-    if seconds < LEAST_TIME:
+def race(self:Study, race:Race, crew:Crew, progress:bool):
+    "Train what can change the answer, until the answer is clear enough or the budget is spent"
+    if race.left < LEAST_TIME:
         if progress: say(f'{self.task.name}: the budget was spent before; a larger one goes on from here')
         return
-    race = Race(self, seconds, margin)
-    if progress: say(self.race_words(seconds, crew.jobs))
-    with Progress(round(seconds), self.task.name, 'seconds', progress, keep=True) as bar:
+    if progress: say(self.race_words(race.budget_words(), crew.jobs))
+    with Progress(round(race.seconds*race.per_second), self.task.name, race.unit, progress, keep=True) as bar:
         for trial in outcomes(lambda: race.next_call(self.call), crew, lost_trial):
             self.keep(trial)
             race.note(trial)
-            bar.update(round(race.gone) - bar.done, note=race.standing_words(), left=race.left)
+            gone = round(race.gone*race.per_second)
+            bar.update(gone - bar.done, note=race.standing_words(), left=race.time_left)
 
 @patch
-def race_words(self:Study, seconds:float, jobs:int)->str:
+def race_words(self:Study, budget:str, jobs:int)->str:
     "What is going to be done, in a sentence"
     return (f"{self.task.name}: {counted(len(self.strategies), 'strategy', 'strategies')}, up to "
             f"{counted(len(self.sizes), 'number')} of labels and {counted(self.seeds, 'seed')}, {jobs} at a time; "
-            f'for {about(seconds)} at most')
+            f'for {budget} at most')

@@ -98,9 +98,9 @@ def find_length(
 def watched_by(bar:Progress, training:Training, seconds:float|None): # A function, as in `Training.advance`
     "Shows how far a training is; says stop when the time is over"
     began = time.monotonic()
-    def stop(spare):
+    def stop(training):
         bar.update(0, f'step {training.steps}')
-        return seconds is not None and time.monotonic() - began + spare > seconds
+        return seconds is not None and time.monotonic() - began + training.look_seconds > seconds
     return stop
 
 # %% ../../nbs/training/13_refits.ipynb #refits-stored

@@ -191,14 +191,14 @@ class Training:
     # --- from checkpoint to checkpoint ---
 
     def advance(self,
-        stop=None # Called after each stretch, with the seconds that it takes to look at the examples: stop here?
+        stop=None # Called with this after each stretch: stop here?
     )->Checkpoint:
         "Train to the next checkpoint, or to the end, and say what the network says there"
         goal = min(next_checkpoint(self.steps), self.settings.max_steps)
         while not self.is_done and self.steps < goal:
             if hasattr(self.phase.schedule, 'fit'): self.whole_part()
             else: self.stretch(goal)
-            if stop and stop(self.look_seconds): break
+            if stop and stop(self): break
         began = time.perf_counter()
         with self.average.applied(): outputs = dict(valid=self.valid_outputs(), test=self.outputs('watched'))
         self.look_seconds = time.perf_counter() - began
@@ -337,7 +337,7 @@ def train(
     kept_at = time.perf_counter()
     while not training.is_over:
         training.advance(stop)
-        stopped = bool(stop and stop(training.look_seconds)) and not training.is_over
+        stopped = bool(stop and stop(training)) and not training.is_over
         if file and (stopped or time.perf_counter() - kept_at > KEEP_EVERY):
             put_away(training, file)
             kept_at = time.perf_counter()
