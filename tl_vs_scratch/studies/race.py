@@ -187,7 +187,8 @@ class Race:
         self.clock, self.began = clock, clock()
         self.slice = max(SHORTEST, SLICE*seconds)
         self.one_at_a_time = True # of a strategy; else as many as there are seeds
-        self.known, self.running = known_so_far(study, self.kept_price), set() # Planned -> Known; those that are being trained
+        self.known = known_so_far(study, self.kept_price) # Planned -> Known
+        self.running = set() # Those that are being trained
         self.starts = {label: arm.start for label, arm in study.strategies.items()}
         self.kinds = {label: kind_of(arm) for label, arm in study.strategies.items()}
         self.guesses, self.top = study.time_guesses(), max(study.sizes)

@@ -110,8 +110,8 @@ class Study(Results):
     def alone_for(self, budget, jobs:int|None, address:str|None)->int:
         "One training at a time; stops with one sentence where more were asked for"
         if address or (jobs or 1) > 1: raise ValueError(
-            f"a budget of arithmetic, '{budget}', repeats exactly because one training follows another: leave out jobs and "
-            'address, or give a time')
+            f"a budget of arithmetic, '{budget}', repeats exactly because one training follows another: leave out jobs "
+            'and address, or give a time')
         return 1
 
     @contextmanager
