@@ -119,8 +119,8 @@ def show_json(data):
 BODY_HELP = 'The network, where a strategy names no other; a,b: several.  [default: the usual one for such examples]'
 PRESET_HELP = 'quick: about a minute; standard: about twenty; exhaustive: everything, each training to its end.'
 BACKEND_HELP = 'Who trains: loky (processes of this machine), dask or ray (a cluster; pip install with these extras).'
-BUDGET_HELP = ('How long in all, such as 90s, 5m or 1h30m; or how much arithmetic, such as 20TFLOP, which repeats exactly, '
-               'one training at a time.  [default: as the preset]')
+BUDGET_HELP = ('How long in all, such as 90s, 5m or 1h30m; or how much arithmetic, such as 20TFLOP, which repeats '
+               'exactly, one training at a time.  [default: as the preset]')
 MARGIN_HELP = 'How much worse than the best is as good, in the unit of the score (.01 is a point of accuracy).'
 
 @app.command()
