@@ -34,7 +34,8 @@ class Stub:
         if isinstance(kind, str): return kind if kind in self.names else 'Any'
         if not isinstance(kind, type): return 'Any'
         if kind.__module__ == 'builtins' or id(kind) in self.own: return kind.__name__
-        self.imports.add((kind.__module__, kind.__qualname__))
+        public = kind.__module__.partition('._')[0] # Python 3.13 has Path in pathlib._local
+        self.imports.add((public, kind.__qualname__))
         return kind.__qualname__
 
     def annotation(self, before, kind): return '' if kind is inspect.Parameter.empty else f'{before}{self.named(kind)}'

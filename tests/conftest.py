@@ -14,6 +14,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '1') # tests run side by side; threads 
 
 if 'PYTEST_XDIST_WORKER' not in os.environ: # what tests and notebooks leave behind goes with the run; its workers are given the same folder
     os.environ['TMPDIR'] = tempfile.tempdir = tempfile.mkdtemp(prefix='tlvs-')
+    os.chmod(tempfile.tempdir, 0o1777) # as /tmp is: tests that become a user without rights use it, too
     atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
 os.environ['TLVS_CACHE_DIR'] = tempfile.mkdtemp(prefix='cache-')
 

@@ -1,8 +1,11 @@
 "The scripts behind the claims of speed run, and write what they say they write (how fast this is, is nobody's business here)"
 
 import json
+import platform
+import re
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from commands import paint_folder
@@ -101,3 +104,56 @@ def test_load(monkeypatch):
     large = load.classes_part(3000, 2) # on the way 2,097 of the 3,000 are looked at, ten times, in two trials
     ends = 2*(3000 + 4000)*4000/1e6 # what two trials say in the end, in MB: to the test examples and to those that they know
     assert ends + 2*10*(2097 + 800)*4000/1e6 < large['database_mb'] < ends + 2*10*(3000 + 800)*4000/1e6
+
+
+JUNIT = """<testsuites><testsuite name="pytest">
+<testcase classname="tests.test_killed" name="test_killed_at_random[0.84]" time="1"/>
+<testcase classname="tests.test_killed" name="test_killed_at_random[0.76]"><failure message="assert 2 == 3&#10;where 2">long</failure></testcase>
+<testcase classname="tests.test_killed" name="test_a_full_disk"><skipped type="pytest.skip" message="no disk here">where</skipped></testcase>
+<testcase classname="tests.test_killed" name="test_a_clock"><error message="no fixture">long</error></testcase>
+<testcase classname="tests.test_killed" name="test_killed_with_workers"/>
+</testsuite></testsuites>"""
+
+
+def test_trust_counts_cases(tmp_path):
+    "From what pytest and Hypothesis write"
+    from benchmarks import trust
+    (tmp_path/'junit.xml').write_text(JUNIT)
+    found = trust.counted(tmp_path/'junit.xml')
+    assert (found['cases'], found['passed'], found['kills'], found['skipped']) == (5, 2, 2, {'no disk here': 1})
+    assert found['failed'] == {'tests.test_killed.test_killed_at_random[0.76]': 'assert 2 == 3', 'tests.test_killed.test_a_clock': 'no fixture'}
+    (tmp_path/'observed').mkdir()
+    (tmp_path/'observed/day_testcases.jsonl').write_text(''.join(json.dumps(dict(status=o)) + '\n' for o in ('passed', 'gave_up', 'failed')))
+    assert trust.examples_in(tmp_path) == 2
+    run = found | dict(tests='killed', examples=2, seconds=1., seconds_cpu=.5)
+    both = trust.together([run, run | dict(failed={'other': 'why'}, passed=3)])
+    assert (both['cases'], both['passed'], len(both['failed']), both['skipped'], both['examples']) == (10, 5, 3, {'no disk here': 2}, 4)
+
+
+def test_trust_runs_pytest_and_keeps_what_there_was(monkeypatch, tmp_path):
+    from benchmarks import trust
+    out = tmp_path/'out.json'
+    out.write_text(json.dumps(dict(benchmark='trust', points=dict(killed='before'), matrix={})))
+    monkeypatch.setitem(trust.POINTS, 'types', (['types', '-k', 'is_shipped'],))
+    monkeypatch.setattr(sys, 'argv', ['trust', '--only', 'types', '--json', str(out)])
+    trust.main()
+    found = json.loads(out.read_text())
+    assert found['points']['killed'] == 'before' and found['crews']['benchmark'] == 'crews'
+    point = found['points']['types']
+    assert (point['cases'], point['passed'], point['failed']) == (1, 1, {}) and point['versions']['python'] == platform.python_version()
+
+
+def test_the_page_of_trust_shows_its_figures():
+    "Run the page again after the benchmark"
+    root = Path(__file__).resolve().parent.parent
+    figures = json.loads((root/'benchmarks/results/trust.json').read_text())
+    outputs = {cell['id']: cell.get('outputs') for cell in json.loads((root/'nbs/trust.ipynb').read_text())['cells']}
+    for cell, expected in [('trust-table', figures['points']), ('trust-matrix-table', figures['matrix'])]:
+        shown = re.findall(r'<td[^>]*>(.*?)</td>', ''.join(outputs[cell][0]['data']['text/html']))
+        numbers = [(found['cases'], len(found['failed']), sum(found['skipped'].values())) for found in expected.values()]
+        width = len(shown)//len(numbers)
+        assert sorted(numbers) == sorted(tuple(map(int, shown[k + width - 3:k + width])) for k in range(0, len(shown), width))
+    killed = ''.join(outputs['trust-killed-counts'][0]['data']['text/markdown'])
+    assert f"**{figures['points']['killed']['kills']}**" in killed
+    assert figures['crews'] == json.loads((root/'benchmarks/results/crews.json').read_text()), 'benchmarks.crews ran again: python -m benchmarks.trust --only types takes its figures'
+    assert figures['load'] == json.loads((root/'benchmarks/results/load.json').read_text()), 'benchmarks.load ran again: python -m benchmarks.trust --only types takes its figures'
