@@ -33,7 +33,8 @@ FEW, MANY, EARLY = 50, 800, 10 # labels of the digits; steps
 LENGTHS = {FEW: 120, MANY: 300} # steps of a training from any start
 CUTS = 3, 6, 9 # stages kept, of nine
 EMOJI_LABELS, EMOJI_STEPS = 100, 60
-SURGERY_LABELS, SURGERY_STEPS, NOISE = 50, 40, .6 # the noise's standard deviation, where black is 0 and white 1
+SURGERY_LABELS, SURGERY_STEPS, NOISE = 50, 60, .6 # the noise's standard deviation, where black is 0 and white 1
+SURGERY_RATES = 1e-3, 1e-2 # a last layer alone needs larger ones to be done in as many steps
 MARGIN = 2. # points: "no worse" is no more than that behind
 
 
@@ -98,10 +99,10 @@ def answers(net, x): return torch.cat([net.eval()(some) for some in x.split(300)
 
 def right(net, x, y): return (answers(net, x).argmax(1) == y).numpy().astype(float)
 
-def at_best_rate(make, x, y, train, valid, steps, **options):
+def at_best_rate(make, x, y, train, valid, steps, rates=RATES, **options):
     "The network of the rate with the least validation loss"
     tried = []
-    for lr in RATES:
+    for lr in rates:
         net, parts = make()
         fit(net, x[train], y[train], steps, lr, parts, **options)
         tried.append((F.cross_entropy(answers(net, x[valid]), y[valid]).item(), len(tried), net))
@@ -282,7 +283,7 @@ def operated(kind, which, seed, size):
         set_seed(seed)
         net = deepcopy(source)
         return net, parts_of(net, which)
-    net = at_best_rate(made, x, y, train, valid, SURGERY_STEPS, cut=9 if which == 'last' else 0)
+    net = at_best_rate(made, x, y, train, valid, SURGERY_STEPS, SURGERY_RATES, cut=9 if which == 'last' else 0)
     return right(net, x[data.test], y[data.test])
 
 def lee(seeds, size):
