@@ -18,7 +18,7 @@ from sphinx.cmd.build import build_main
 DOCS = Path(__file__).resolve().parent
 REFERENCE = ('tasks', 'networks', 'training', 'studies', 'answers', 'command') # folders of notebooks, as the data goes through them
 INTERNALS = ('fast', 'basics')
-ABOUT = ['atlas', 'measured', 'speed', 'clusters', 'safety', 'trust', 'glossary', 'credits', 'contributing']
+ABOUT = ['atlas', 'findings', 'measured', 'speed', 'clusters', 'safety', 'trust', 'glossary', 'credits', 'contributing']
 MOVED = {'../CREDITS.md': 'credits.md', '../CONTRIBUTING.md': 'contributing.md'} # pages that lie elsewhere, seen from nbs/
 INTERNAL = 'Internals: no chapter needs this page, and the main modules can be read without it.'
 

@@ -7,7 +7,9 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from commands import paint_folder
 from tl_vs_scratch.studies.plan import PRESETS
 from tl_vs_scratch.training.recipes import Settings
@@ -157,3 +159,46 @@ def test_the_page_of_trust_shows_its_figures():
     assert f"**{figures['points']['killed']['kills']}**" in killed
     assert figures['crews'] == json.loads((root/'benchmarks/results/crews.json').read_text()), 'benchmarks.crews ran again: python -m benchmarks.trust --only types takes its figures'
     assert figures['load'] == json.loads((root/'benchmarks/results/load.json').read_text()), 'benchmarks.load ran again: python -m benchmarks.trust --only types takes its figures'
+
+def test_findings_decide_by_the_interval():
+    from benchmarks.findings import judged, row
+    assert [judged(1, 2, 0), judged(-2, -1, 0), judged(-1, 1, 0)] == ['agrees', 'does not agree', 'cannot tell']
+    assert [judged(-1, 1, 2, below=True), judged(3, 4, 2, below=True), judged(1, 3, 2, below=True)] == ['agrees', 'does not agree', 'cannot tell']
+    assert row('name', 'claim', 'theirs', (1., None), 0)['verdict'] == 'cannot tell' # fewer than three seeds
+    assert row('name', 'claim', 'theirs', (1., [.5, 1.5]), 2)['verdict'] == 'does not agree'
+
+
+def test_findings_count_the_steps_to_nine_tenths_of_the_best_odds():
+    from benchmarks.findings import steps_to, times_sooner
+    def path(*shares): return np.array([np.arange(100) < 100*share for share in shares], float)
+    looks = [4, 8, 16]
+    assert steps_to(path(.5, .9, .9), looks) == 8
+    assert steps_to(path(.5, .89, .9), looks) == 16 # nine tenths of odds of 9 to 1 are 8.1; .89 are 8.09
+    assert steps_to(path(.5, .9, .8), looks) == 8 # the best on the way, not the last
+    mean, (low, high) = times_sooner([path(.9, .9, .9)]*3, [path(.5, .6, .9)]*3, looks)
+    assert mean == pytest.approx(4) and low < mean < high
+
+
+def test_findings_are_kept_one_by_one(monkeypatch, tmp_path):
+    findings = import_module('benchmarks.findings')
+    def measure(seeds, size): return [findings.row('a', 'claim', 'theirs', findings.points(*np.ones((2, seeds, 5))), 0)]
+    def broken(seeds, size): raise KeyboardInterrupt
+    monkeypatch.setattr(findings, 'FINDINGS', dict(a=(measure, 'A', 2019, 'title', 'url'), b=(broken, 'B', 2020, 'title', 'url')))
+    with pytest.raises(KeyboardInterrupt): run('findings', monkeypatch, tmp_path)
+    out = json.loads((tmp_path/'out.json').read_text())
+    assert list(out['findings']) == ['a'] and out['findings']['a']['rows'][0]['verdict'] == 'cannot tell'
+    monkeypatch.setattr(findings, 'FINDINGS', {name: (measure, *rest) for name, (_, *rest) in findings.FINDINGS.items()})
+    monkeypatch.setattr(findings, 'measured', lambda name, *args: dict(name=name))
+    assert run('findings', monkeypatch, tmp_path)['findings'] == out['findings'] | dict(b=dict(name='b')) # a is not measured again
+
+
+def test_findings_train_what_they_say(monkeypatch):
+    from benchmarks import findings
+    monkeypatch.setattr(findings, 'LENGTHS', {findings.FEW: 2, findings.MANY: 2})
+    data, net = findings.pictures('digits', 32), findings.network('random', 10, 0, 32)
+    before = {name: o.clone() for name, o in net.state_dict().items()}
+    findings.fit(net, data.x[:40], data.labels[:40], 2, parts=findings.parts_of(net, 'first'))
+    moved = {name.split('.')[1] for name, o in net.state_dict().items() if not o.equal(before[name])}
+    assert moved == set(net.stage_names[:3])
+    half = findings.averaged(net, findings.network('random', 10, 1, 32))
+    assert half.head.weight.equal(torch.lerp(net.head.weight, findings.network('random', 10, 1, 32).head.weight, .5))

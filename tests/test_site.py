@@ -48,7 +48,7 @@ def test_pages_are_those_of_the_notebooks(site):
 
 def mini(root, text):
     "A project whose front page says `text`"
-    for name in ('index', 'atlas', 'measured', 'speed', 'clusters', 'safety', 'trust', 'glossary'):
+    for name in ('index', 'atlas', 'findings', 'measured', 'speed', 'clusters', 'safety', 'trust', 'glossary'):
         save(root/f'nbs/{name}.ipynb', new_markdown_cell(f'# {name}'), new_markdown_cell(text if name == 'index' else 'Nothing'))
     for name in ('CREDITS.md', 'CONTRIBUTING.md'): (root/name).write_text(f'# {name}\n')
     return root

@@ -26,6 +26,7 @@ _names = {
     'networks.staged': 'StagedNet',
     'networks.bodies': 'create_backbone convnet',
     'networks.grafts': 'graft',
+    'networks.starts': 'only_statistics',
     'networks.all_stages': 'all_stages',
     'training.recipes': 'Phase Strategy STRATEGIES Settings Anytime OneCycle StageByStage ThawOnPlateau',
     'training.rivals': 'Rival RIVALS',

@@ -253,6 +253,9 @@ def convnet(widths: tuple = ..., in_channels: int = ...) -> StagedNet:
 def graft(net: StagedNet, cut: int | str, new = ..., in_channels: int | None = ...) -> StagedNet:
     "A body whose stages after `cut` are replaced by new modules"
 
+def only_statistics(net: StagedNet) -> StagedNet:
+    "A start that keeps only mean and variance of each pretrained weight tensor (Raghu et al. 2019)"
+
 def all_stages(net: StagedNet) -> StagedNet:
     "A body that gives what each of its stages gives"
 
