@@ -51,6 +51,7 @@ def stages_of(body:str)->tuple[list, list]:
     except ValueError: return [], []
     return names[:-1], sizes[:-1]
 
+# %% ../../nbs/answers/07c_freezing.ipynb #ice-depths-of
 def depths_of(
     study # A `Study`, or `Results`
 )->Depths: # Raises ValueError with one sentence where fewer than two strategies differ in what they train

@@ -114,6 +114,7 @@ def feature_map(
     features = {name: stage_features(net.cpu(), batch) for name, net in made.items()}
     return map_of(task, test, features, same_stages(features))
 
+# %% ../../nbs/answers/07d_maps.ipynb #maps-map-of
 def map_of(task, test:np.ndarray, features:dict, stages:list)->FeatureMap:
     "From the features of these examples, of each network and stage"
     labels, looks = task.labels[test], [excerpt_of(task, task.sources[i]) for i in test]

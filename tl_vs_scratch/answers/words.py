@@ -162,6 +162,7 @@ def for_now_words(taken:str, score, r:dict)->str:
     return (f"With {labels_words(r['n'])}, {taken} is the best choice by what is known ({price(r)}); when all is "
             f"trained, something else may well be about {amount(score, r['shortfall'])} better.")
 
+# %% ../../nbs/answers/04_words.ipynb #advice-out-words
 def not_begun_words(labels)->str:
     "Who was not tried at all"
     return f"{listed(labels)} {'was' if len(labels) == 1 else 'were'} not begun: the time was up."
@@ -186,6 +187,7 @@ def still_learns(labels)->str:
     "Who is not done"
     return f"{listed(labels)} {'is' if len(labels) == 1 else 'are'} still learning"
 
+# %% ../../nbs/answers/04_words.ipynb #advice-reason-words
 def reason(finding, score, taken:str|None)->str:
     "One reason of an `Advice`, in a sentence"
     kind, labels = finding.kind, finding.strategies

@@ -100,6 +100,7 @@ def grid(
             planned += [Planned(label, n, seed, digest) for label, digest in digests.items()]
     return planned
 
+# %% ../../nbs/studies/01_plan.ipynb #plan-entrants
 def entrant_of(spec:str|Strategy|Rival, body)->Entrant|RivalEntrant:
     "A strategy or a rival, with its body"
     if isinstance(spec, Rival) or spec in RIVALS: return as_rival(spec, body)

@@ -104,6 +104,7 @@ def at_size(known:dict, n:int)->dict: # (label, seed) -> Known
     "What is known at one number of labels"
     return {(planned.label, planned.seed): k for planned, k in known.items() if planned.n == n}
 
+# %% ../../nbs/studies/05_race.ipynb #race-standings
 def standings(
     known:dict, # (label, seed) -> `Known`, at one number of labels
     kinds:dict  # label -> what it has in common with others of its kind, of all strategies (see `kind_of`)

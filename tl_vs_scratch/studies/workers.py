@@ -77,6 +77,7 @@ def callbacks_for(cbs, label:str, n:int, seed:int)->list:
     if cbs is None or isinstance(cbs, Callback): return [cbs] if cbs else []
     return list(cbs(label, n, seed) if callable(cbs) else cbs)
 
+# %% ../../nbs/studies/03_workers.ipynb #workers-failed
 def failed_trial(task, entrant, n, seed, settings, error:Exception, seconds:float)->Trial:
     "What is left of a trial that failed"
     from tl_vs_scratch.training.trial import trial_id

@@ -70,6 +70,7 @@ class TextGallery:
         def listed(texts): return ''.join(f'<li>{escape(o)}</li>' for o in texts)
         return ''.join(f'<p><b>{escape(name)}</b></p><ul>{listed(texts)}</ul>' for name, texts in self.rows.items())
 
+# %% ../../nbs/tasks/04b_texts.ipynb #texts-medium
 @dataclass(frozen=True)
 class Texts(Medium):
     "Texts of up to `size` word pieces"
