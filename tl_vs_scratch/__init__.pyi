@@ -119,7 +119,7 @@ class Texts(Medium):
     def excerpt(self, source):
         "The first characters, as UTF-8"
     def draw(self, ax, source): ...
-    def gallery(self, rows, most = ...): ...
+    def gallery(self, rows, columns): ...
     def input_block(self, task, size): ...
     def plain_features(self): ...
 
@@ -689,8 +689,6 @@ class Study(Results):
         "Train what is missing; interrupted, it keeps what is done"
     def begin_run(self, budget: float | str | None):
         "Note that a run begins, and remove what a killed one was writing"
-    def alone_for(self, budget, jobs: int | None, address: str | None) -> int:
-        "One training at a time; stops with one sentence where more were asked for"
     def alone(self):
         "Within this block no other process has a run in this folder; waits for one that has"
     def raced(self) -> float:

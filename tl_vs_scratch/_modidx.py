@@ -2423,8 +2423,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                              'tl_vs_scratch/studies/study.py'),
                                              'tl_vs_scratch.studies.study.Study.alone': ( 'studies/study.html#study.alone',
                                                                                           'tl_vs_scratch/studies/study.py'),
-                                             'tl_vs_scratch.studies.study.Study.alone_for': ( 'studies/study.html#study.alone_for',
-                                                                                              'tl_vs_scratch/studies/study.py'),
                                              'tl_vs_scratch.studies.study.Study.begin_run': ( 'studies/study.html#study.begin_run',
                                                                                               'tl_vs_scratch/studies/study.py'),
                                              'tl_vs_scratch.studies.study.Study.call': ( 'studies/study.html#study.call',

@@ -158,7 +158,7 @@ def compare(
         from tl_vs_scratch.studies.plan import PRESETS, check_budget
         bodies = comma_separated(body, '--body') or [None]
         names, numbers = comma_separated(strategies, '--strategies'), comma_separated(sizes, '--sizes', int)
-        check_budget(budget) # a mistake shows before anything is read
+        check_budget(budget, jobs, address) # a mistake shows before anything is read
         check_crew(backend.value, jobs, address)
         columns = dict(text=text, label=label, split=split, group=group)
         asked = dict(sizes=numbers, seeds=seeds, strategies=names, body=bodies if len(bodies) > 1 else bodies[0],

@@ -163,7 +163,7 @@ def compare(
     **settings              # Fields of `Settings`; of a table the columns `text`, `label`, `split`, `group`
 )->Study:
     "From scratch, pretrained, or both? Train what can change the answer (or what of it is missing) and give the study"
-    check_budget(budget) # a mistake shows before anything is read
+    check_budget(budget, jobs, address) # a mistake shows before anything is read
     check_crew(backend, jobs, address)
     study = new_study(task, sizes, seeds, strategies, preset, body, score, out, progress, weights, cbs, **settings)
     return study.run(jobs, fresh, progress, budget or PRESETS[preset]['budget'], margin, backend, address)

@@ -57,9 +57,12 @@ def parse_flops(budget)->float|None: # None where it is a time, or nothing
     found = re.fullmatch(r'([0-9]*\.?[0-9]+)([mgtp]?)flops?', re.sub(r'\s', '', str(budget).lower()))
     return float(found[1])*PREFIXES.get(found[2], 1.) if found else None
 
-def check_budget(budget):
-    "Raises ValueError with one sentence where it is neither a time nor arithmetic"
+def check_budget(budget, jobs:int|None=None, address:str|None=None):
+    "Raises ValueError with one sentence where it is neither a time nor arithmetic, or arithmetic for several at a time"
     if not parse_flops(budget): parse_budget(budget)
+    elif address or (jobs or 1) > 1: raise ValueError(
+        f"a budget of arithmetic, '{budget}', repeats exactly because one training follows another: leave out jobs "
+        'and address, or give a time')
 
 # %% ../../nbs/studies/01_plan.ipynb #default-sizes-task-task-wher
 def check_margin(margin:float):

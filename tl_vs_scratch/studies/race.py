@@ -386,12 +386,10 @@ class CountedRace(Race):
     def budget_words(self)->str: return f'{self.seconds*PACE/1e12:g} TFLOP'
 
     def kept_price(self, row:dict)->float:
-        "The same as `price`"
+        "What went into a training so far, in all its slices"
         return max(UNCOUNTED, (row.get('flops') or 0)*self.study.settings.tune/PACE)
 
-    def price(self, row:dict, before=None)->float:
-        "What went into a training so far, in all its slices"
-        return self.kept_price(row)
+    def price(self, row:dict, before:Known|None)->float: return self.kept_price(row) # which has the earlier slices
 
     def ask(self, call, planned:Planned):
         known = self.known.get(planned)

@@ -22,8 +22,9 @@ from ..basics.progress import Progress, say
 from ..basics.provenance import machine
 from ..basics.writing import remove_torn
 from .crews import Crew, check_crew, crew_of, outcomes, threads_for_one
-from .plan import (FIRST, Planned, about, check_entrants, check_margin, default_sizes, digest_of,
-                                        entrants_of, guess_seconds, named_for, parse_budget, parse_flops, seconds_left)
+from .plan import (FIRST, Planned, about, check_budget, check_entrants, check_margin,
+                                        default_sizes, digest_of, entrants_of, guess_seconds, named_for, parse_budget,
+                                        parse_flops, seconds_left)
 from .race import LEAST_TIME, CountedRace, Race
 from .results import Results, task_about
 from .store import Store
@@ -81,10 +82,11 @@ class Study(Results):
         address:str|None=None # Of a running cluster
     )->'Study':
         "Train what is missing; interrupted, it keeps what is done"
+        check_budget(budget, jobs, address)
         flops = parse_flops(budget)
         seconds = None if flops else parse_budget(budget)
         check_crew(backend, jobs, address)
-        if flops: jobs = self.alone_for(budget, jobs, address)
+        if flops: jobs = 1
         check_margin(margin)
         with self.alone():
             if fresh: self.forget()
@@ -106,13 +108,6 @@ class Study(Results):
         for folder in (self.out, self.unfinished): remove_torn(folder)
         self.trained, self.row, self.began, self.budget = 0, None, time.monotonic(), budget
         self.remember(None)
-
-    def alone_for(self, budget, jobs:int|None, address:str|None)->int:
-        "One training at a time; stops with one sentence where more were asked for"
-        if address or (jobs or 1) > 1: raise ValueError(
-            f"a budget of arithmetic, '{budget}', repeats exactly because one training follows another: leave out jobs "
-            'and address, or give a time')
-        return 1
 
     @contextmanager
     def alone(self):

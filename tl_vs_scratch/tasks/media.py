@@ -22,6 +22,7 @@ class Medium:
     plain_words = 'plain numbers'  # What `plain_features` gives, in words
     plain_rival = 'plain_svm'      # The model that is fitted to these without a network
     untrained_rival = 'random_probe' # What shows how much the weights matter; '': nothing that is worth its time
+    in_a_row = 8                   # Examples of a class that are shown to get to know a task
     endings = frozenset()          # How the names of their files end, in lower case
     takes_strings = False          # Is a string an example itself, and not the name of a file?
     usual_body, small_body = '', '' # Networks for them: a pretrained one, and a small one to train from scratch
@@ -76,13 +77,12 @@ class Medium:
         raise NotImplementedError
 
     def gallery(self,
-        rows:dict,         # Class -> examples
-        most:int|None=None # In a row; None means 8
-    ):                     # The figure
+        rows:dict,  # Class -> examples
+        columns:int # As many as there are in the longest row, or more
+    ):              # The figure
         "Examples in rows, a class each"
         import matplotlib.pyplot as plt
-        most = most or 8
-        fig, axs = plt.subplots(len(rows), most, figsize=(most, 1.05*len(rows)), squeeze=False)
+        fig, axs = plt.subplots(len(rows), columns, figsize=(columns, 1.05*len(rows)), squeeze=False)
         fig.patch.set_alpha(0)
         for ax in axs.flat: ax.axis('off')
         for row, (name, sources) in zip(axs, rows.items()):

@@ -330,8 +330,8 @@ def show(
     columns:int|None=None # Examples per class; None leaves it to the medium: 8 pictures, 3 texts
 ):                        # A figure; of texts their beginnings, to read
     "A row of labelled examples per class"
-    labelled = ~self.is_test
-    def examples(c): return [self.sources[i] for i in np.flatnonzero((self.labels == c) & labelled)[:columns or 8]]
+    columns, labelled = columns or self.medium.in_a_row, ~self.is_test
+    def examples(c): return [self.sources[i] for i in np.flatnonzero((self.labels == c) & labelled)[:columns]]
     return self.medium.gallery({name: examples(c) for c, name in enumerate(self.classes)}, columns)
 
 # %% ../../nbs/tasks/06_task.ipynb #patch-summary-table-self-tas

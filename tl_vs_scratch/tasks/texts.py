@@ -79,6 +79,7 @@ class Texts(Medium):
 
     name = 'texts'
     one, many, size_unit = 'text', 'texts', 'word pieces'
+    in_a_row = 3
     varied = ''
     excerpt_type, takes_strings, endings = 'text/plain', True, frozenset({'.txt'})
     plain_words, plain_rival = 'weighted counts of words and letters (TF-IDF)', 'plain_linear'
@@ -127,8 +128,8 @@ class Texts(Medium):
         ax.text(.5, .5, '\n'.join(lines), ha='center', va='center', fontsize=6, color='#7a7a7a', parse_math=False,
                 transform=ax.transAxes)
 
-    def gallery(self, rows, most=None):
-        return TextGallery({name: [shortened(read_text(o)) for o in row[:most or 3]] for name, row in rows.items()})
+    def gallery(self, rows, columns):
+        return TextGallery({name: [shortened(read_text(o)) for o in row] for name, row in rows.items()})
 
     def input_block(self, task, size):
         from functools import partial
