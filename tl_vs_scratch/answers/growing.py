@@ -194,7 +194,7 @@ def in_time(seconds:float)->str:
         if seconds >= size: return counted_in(seconds/size, unit)
     return counted_in(seconds, 'second')
 
-def counted_in(number:float, unit:str)->str: return f'{number:g} {unit}' + ('' if number == 1 else 's')
+def counted_in(number:float, unit:str)->str: return f'{number:.3g} {unit}' + ('' if number == 1 else 's')
 
 def page_of(growth:Growth, n:int, seconds:float)->str:
     "All that is shown for one setting of the sliders, as HTML"
