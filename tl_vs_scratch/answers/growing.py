@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TIMES', 'Way', 'Growth', 'load_growth', 'shown_examples', 'look_of', 'in_turn', 'ways_of', 'mean_looks', 'way_of',
            'four_digits', 'first_paths', 'growth_of', 'Frame', 'frame_of', 'in_time', 'counted_in', 'page_of',
-           'head_of', 'times_of', 'crossover_explorer']
+           'head_of', 'scope', 'times_of', 'crossover_explorer']
 
 # %% ../../nbs/answers/07a_growing.ipynb #growing-imports
 import json
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from .curves import score_table
-from .examples import data_uri, template
+from .examples import data_uri, scope_of, template
 from .sliders import grid, slider
 from ..studies.results import at_own_rate
 from ..tasks.scores import as_score
@@ -203,11 +203,13 @@ def page_of(growth:Growth, n:int, seconds:float)->str:
     silent = [label for label in growth.ways if label not in {one[0] for one in standing}]
     return template('growing.html').render(
         growth=growth, n=n, time=in_time(seconds), standing=standing, silent=silent, lines=lines,
-        frame=frame_of(growth), say=as_score(growth.score).say)
+        frame=frame_of(growth), say=as_score(growth.score).say, scope=scope(growth))
 
 def head_of(growth:Growth)->str:
     "Style of all pages, the examples, and what is shown, as HTML"
-    return template('growing_head.html').render(growth=growth, score=as_score(growth.score))
+    return template('growing_head.html').render(growth=growth, score=as_score(growth.score), scope=scope(growth))
+
+def scope(growth:Growth)->str: return scope_of([example['look'] for example in growth.shown])
 
 # %% ../../nbs/answers/07a_growing.ipynb #growing-explorer
 TIMES = (.1, .2, .5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18000, 36000) # seconds

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import ipywidgets as widgets
 import numpy as np
 
-from .examples import template
+from .examples import scope_of, template
 from .growing import in_turn, look_of
 from .sliders import grid, slider
 
@@ -161,11 +161,12 @@ def places(spots:np.ndarray)->list: # Of (left, top), in per cent of the map
 def page_of(found:FeatureMap, name:str, k:int)->str:
     "The map of the k-th stage of a network, as HTML"
     return template('maps.html').render(found=found, name=name, stage=found.stages[k], share=found.alike[name][k],
-                                        spots=places(found.spots[name][k]), colors=COLORS)
+                                        spots=places(found.spots[name][k]), colors=COLORS,
+                                        scope=scope_of(found.looks))
 
 def head_of(found:FeatureMap)->str:
     "The style of all maps, the examples, and the key to the classes, as HTML"
-    return template('maps_head.html').render(found=found, colors=COLORS)
+    return template('maps_head.html').render(found=found, colors=COLORS, scope=scope_of(found.looks))
 
 # %% ../../nbs/answers/07d_maps.ipynb #maps-explorer
 def map_explorer(
