@@ -5,11 +5,14 @@ import re
 
 import numpy as np
 import pytest
+import tl_vs_scratch as tlvs
 from fake_study import FakeStudy, fake_task, texts
 from tl_vs_scratch.answers.curves import difference, paired_table, score_table
+from tl_vs_scratch.answers.explore import explorers_of
 from tl_vs_scratch.answers.intervals import paired_difference, prior_of, score_interval, spread_of
 from tl_vs_scratch.answers.summary import summarise
 from tl_vs_scratch.answers.words import captions, curve_alt, facts, limits, overview, phrases, settings_words
+from tl_vs_scratch.studies.study import Study
 from tl_vs_scratch.tasks.scores import SCORES
 from tl_vs_scratch.training.recipes import Settings
 
@@ -232,3 +235,15 @@ def test_a_model_that_was_not_finished_is_trained_for_a_time():
     for learning, said in [((), 'train runs/fake\n'), (('fine_tune',), 'train runs/fake --budget 10m')]:
         text = str(summarise(FakeStudy(truth, learning=learning)).glance())
         assert said.strip('\n') in text and ('--budget 10m' in text.split('Keep a model')[1].split('\n')[1]) == bool(learning), text
+
+
+def test_a_stored_study_has_a_tab_for_each_explorer(): # not in its notebook: each widget made there is on its page
+    assert tlvs.explore('emoji').titles == ('Who leads when', 'Freezing')
+    assert not hasattr(tlvs.explore('digits'), 'titles') # one alone needs no tab
+
+
+def test_a_feature_map_needs_the_examples_and_no_trial(tmp_path): # as above
+    empty = Study(tlvs.digits(), ['plain_svm'], [40], 1, settings=Settings(size=24), out=tmp_path)
+    assert list(explorers_of(empty)) == ['Feature map']
+    empty.run(jobs=1, progress=False)
+    assert list(explorers_of(empty)) == ['Who leads when', 'Feature map'] and list(explorers_of(tlvs.Results(tmp_path))) == ['Who leads when']

@@ -102,7 +102,7 @@ rivals = tlvs.compare(task, strategies=['plain_svm', 'nearest_neighbour'], seeds
 brief = [tlvs.Strategy(f'last{k}', 'pretrained', (tlvs.Phase(train=k, steps=2),)) for k in (1, 2)]
 depths = tlvs.compare(task, strategies=brief, seeds=1, out=tempfile.mkdtemp(), **asked | dict(sizes=[40, 60]))'''
 
-EXPLORERS = dict(lr="tlvs.lr_explorer('convnet')", growing="tlvs.explore('emoji')", dice='tlvs.dice_explorer(rivals)',
+EXPLORERS = dict(lr="tlvs.lr_explorer('convnet')", growing="tlvs.explore('digits')", dice='tlvs.dice_explorer(rivals)',
                  freezing='tlvs.freezing_explorer(depths)', map='tlvs.map_explorer(task, many=20, size=24)')
 SLIDERS = dict(lr=2, growing=2, dice=1, freezing=2, map=2)
 
