@@ -1,15 +1,17 @@
 """Is the advice good? Races told again from studies that trained everything to its end
 
-    python -m benchmarks.advice STUDIES [--data FOLDER] [--json FILE]
+    python -m benchmarks.advice STUDIES [--data FOLDER] [--json FILE] [--add]
 
 STUDIES is a folder for the exhaustive studies, one per task; what is missing of `SITUATIONS` is trained there first, which takes hours and may be
 interrupted. --data says where the folders of pictures are that some situations are made of; without it, these are left out. Each situation (a task
 and a number of labels) is then raced within 5, 15 and 50% of what its exhaustive study cost, on a clock that only the trainings move, and the answer
 is set beside what the exhaustive study found: how many points the advice loses against the best (regret), what it said it may lose, and
-whether a sentence contradicts the exhaustive study. Beside it: always the same strategy, and the rules of thumb.
+whether a sentence contradicts the exhaustive study. Beside it: always the same strategy, and what the rules of thumb name for so many labels and
+classes. --add keeps the situations that FILE has and that are not told again.
 """
 
 import argparse
+import json
 import tempfile
 from pathlib import Path
 
@@ -19,12 +21,13 @@ from benchmarks.machine import finish
 from benchmarks.replay import Replay, cost
 from benchmarks.stored import complete, study_of
 from tl_vs_scratch.answers.curves import difference
+from tl_vs_scratch.answers.rules import prior
 from tl_vs_scratch.answers import shown # noqa: F401; gives `summary` to studies
 from tl_vs_scratch.studies.plan import named_for
 from tl_vs_scratch.tasks.builtin import BUILT_IN
 
 SITUATIONS = dict( # task -> sizes; pictures at 32 pixels, so that hundreds of trainings are a matter of hours
-    digits=(50, 200, 800), emoji=(20, 40, 80, 160, 309), emoji_words=(50, 100, 200, 309), languages=(100, 300, 1000),
+    digits=(50, 100, 200, 400, 800), emoji=(20, 40, 80, 160, 309), emoji_words=(50, 100, 200, 309), languages=(100, 300, 1000),
     clothing10=(100, 300), grocery43=(250, 600), signs=(100, 400, 1000))
 SHARES = .05, .15, .5
 ALWAYS = 'fine_tune', 'linear_probe', 'all_stages_probe', 'scratch:small', 'plain'
@@ -36,9 +39,9 @@ def exhaustive(name, data, folder):
     return study_of(name, folder, SITUATIONS[name], str(data/name)) if data else None
 
 
-def losses(study, truth:dict)->dict: # what somebody takes who does not ask -> points below the best
-    "Without a question: always the same"
-    labels = dict(zip(ALWAYS, named_for(ALWAYS, study.medium)))
+def losses(study, truth:dict, n:int)->dict: # what somebody takes who measures nothing -> points below the best
+    "Always the same, or what the rules of thumb name; what was not trained is left out"
+    labels = dict(zip(ALWAYS, named_for(ALWAYS, study.medium))) | dict(rules=prior(n, classes=study.task.n_classes))
     return {name: 100*(max(truth.values()) - truth[label]) for name, label in labels.items() if label in truth}
 
 
@@ -93,6 +96,21 @@ def overall(rows)->list[dict]:
     return found
 
 
+def of_habits(habits)->dict:
+    "Means over the situations, per habit"
+    found = {}
+    for name in (*ALWAYS, 'rules'):
+        lost = [habit[name] for habit in habits if name in habit]
+        found[name] = dict(situations=len(lost), mean_regret=np.mean(lost), worst_regret=max(lost))
+    return found
+
+
+def kept(before, now)->list[dict]:
+    "Rows of other situations, then those of now"
+    told = {(row['task'], row['n']) for row in now}
+    return [row for row in before if (row['task'], row['n']) not in told] + now
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('studies', type=Path)
@@ -100,8 +118,9 @@ def main():
     parser.add_argument('--json', type=Path)
     parser.add_argument('--tasks', default=','.join(SITUATIONS), help='default: %(default)s')
     parser.add_argument('--only-finished', action='store_true', help='train nothing; leave out what is not finished')
+    parser.add_argument('--add', action='store_true', help='keep what the file of --json has of other situations')
     args = parser.parse_args()
-    rows, always = [], []
+    rows, habits = [], []
     for name in args.tasks.split(','):
         study = exhaustive(name, args.data, args.studies)
         if study is None: continue
@@ -109,11 +128,12 @@ def main():
         guesses, summary = study.time_guesses(), study.summary()
         for n in complete(study):
             rows += situation(study, guesses, n, summary)
-            always.append(losses(study, truths(study, n)))
+            habits.append(dict(task=name, n=n, **losses(study, truths(study, n), n)))
             print(*rows[-len(SHARES):], sep='\n', flush=True)
-    fixed = {name: [found[name] for found in always if name in found] for name in ALWAYS}
-    fixed = {name: dict(situations=len(lost), mean_regret=np.mean(lost), worst_regret=max(lost)) for name, lost in fixed.items()}
-    finish(args, dict(overall=overall(rows), always=fixed, situations=rows))
+    if args.add:
+        before = json.loads(args.json.read_text())
+        rows, habits = kept(before['situations'], rows), kept(before['habits'], habits)
+    finish(args, dict(overall=overall(rows), always=of_habits(habits), situations=rows, habits=habits))
 
 
 if __name__ == '__main__': main()

@@ -202,3 +202,72 @@ def test_findings_train_what_they_say(monkeypatch):
     assert moved == set(net.stage_names[:3])
     half = findings.averaged(net, findings.network('random', 10, 1, 32))
     assert half.head.weight.equal(torch.lerp(net.head.weight, findings.network('random', 10, 1, 32).head.weight, .5))
+
+
+@pytest.fixture
+def anytime(monkeypatch):
+    found = import_module('benchmarks.anytime')
+    for name, value in dict(PAIRS=[('digits', 'scratch:convnet', 60)], SEEDS=1, FACTORS=(1.,), LENGTHS=(28, 40)).items(): monkeypatch.setattr(found, name, value)
+    return found
+
+
+def test_anytime_trains_every_way_and_its_average_is_the_library_s(anytime, monkeypatch, tmp_path):
+    from tl_vs_scratch.fast.switch import faster
+    from tl_vs_scratch.tasks.builtin import digits
+    from tl_vs_scratch.training.trial import run_trial
+    monkeypatch.setattr(sys, 'argv', ['anytime', str(tmp_path), '--jobs', '1', '--json', str(tmp_path/'out.json')])
+    anytime.main()
+    found, rows = json.loads((tmp_path/'out.json').read_text()), json.loads((tmp_path/'digits-scratch_convnet-60-0.json').read_text())
+    assert {(row['way'], row['steps']) for row in rows} == {(way, steps) for way in anytime.WAYS for steps in (28, 40)} and len(rows) == 10
+    assert [row['pairs'] for row in found['against_average']] == [1]*8 and len(found['means']) == 10
+    with faster(): trial = run_trial(digits(), 'scratch:convnet', 60, settings=Settings(size=32, max_steps=40))
+    right = (trial.path[-1].outputs['test'].argmax(1) == digits().labels[digits().test_idxs]).mean()
+    assert next(row['accuracy'] for row in rows if (row['way'], row['steps']) == ('average', 40)) == pytest.approx(100*right)
+
+
+def test_anytime_looks_do_not_change_a_schedule_free_training(anytime):
+    from dataclasses import replace
+    from tl_vs_scratch.tasks.builtin import digits
+    from tl_vs_scratch.training.recipes import parse_strategy
+    entrant = parse_strategy('scratch:convnet', 'efficientnet_lite0')
+    kind, strategy = next((kind, strategy) for way, kind, strategy, _ in anytime.ways(entrant.strategy, 0) if way == 'schedule_free')
+    def weights(looks):
+        training = kind(digits(), replace(entrant, strategy=strategy), 60, 0, Settings(size=32, max_steps=40, precision='float32'))
+        if not looks: training.look = lambda: None
+        for goal in (20, 28, 40):
+            if looks: training.advance()
+            while training.steps < goal: training.stretch(goal)
+        return torch.cat([p.detach().flatten() for p in training.learn.model.parameters()])
+    assert (weights(True) - weights(False)).abs().max() < 1e-4
+
+
+def test_anytime_takes_the_rate_that_validation_prefers(anytime):
+    import pandas as pd
+    rows = [dict(task='t', strategy='s', way=way, steps=28, seed=seed, factor=factor, loss=loss, accuracy=accuracy)
+            for way, factor, loss, accuracy in [('average', 1., .5, 60.), ('average', 3., .4, 50.), ('one_cycle', 1., .3, 55.), ('one_cycle', 3., .9, 70.)]
+            for seed in (0, 1)]
+    rows.append(rows[-1] | dict(factor=9., loss=.1)) # a rate that failed with one seed
+    best = anytime.at_the_best_rate(pd.DataFrame(rows))
+    assert set(zip(best.way, best.factor)) == {('average', 3.), ('one_cycle', 1.)}
+    for way in set(anytime.WAYS) - set(best.way): best = pd.concat([best, best[best.way == 'average'].assign(way=way)])
+    assert {row['way']: row['mean'] for row in anytime.compared(best)} == dict(newest=0, schedule_free=0, cool_down=0, one_cycle=5)
+
+
+def test_small_studies_that_are_drawn_from_many_trainings():
+    resampled, rng = import_module('benchmarks.resampled'), np.random.default_rng(0)
+    people = rng.random((3, 12, 400)) < np.array([.6, .7, .8])[:, None, None]
+    table = resampled.drawn(rng, people.astype(float), 50)
+    assert table.shape == (3, 3, 50) and set(np.unique(table)) == {0., 1.}
+    found = resampled.coverage(rng, people.astype(float), 40, 100)
+    assert found['single'] > .85 and found['pairs'] > .85 and 5 < found['pair_width_points'] < 40
+    assert resampled.entered_twice(rng, people.astype(float), 20, 100)['false_ahead'] < .2
+    shifted = people.astype(float)
+    shifted[:, ::2] *= rng.random((3, 6, 1)) < .5 # some seeds fail as a whole: the intervals have to see it
+    assert resampled.coverage(rng, shifted, 20, 100)['pair_width_points'] > found['pair_width_points']
+
+
+def test_advice_keeps_other_situations():
+    advice = import_module('benchmarks.advice')
+    before = [dict(task='a', n=1, old=True), dict(task='a', n=2, old=True), dict(task='b', n=1, old=True)]
+    assert advice.kept(before, [dict(task='a', n=2)]) == [before[0], before[2], dict(task='a', n=2)]
+    assert advice.of_habits([dict(plain=1., rules=2.), dict(plain=3.)] + [dict.fromkeys(advice.ALWAYS, 2.)])['plain'] == dict(situations=3, mean_regret=2, worst_regret=3)
