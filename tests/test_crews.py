@@ -2,6 +2,9 @@
 
 import os
 import signal
+import time
+from concurrent.futures import Future
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -88,3 +91,62 @@ def test_workers_of_a_running_cluster(task, alone, tmp_path):
         study = tlvs.compare(task, jobs=2, backend='dask', address=cluster.scheduler_address, out=tmp_path, **GRID)
         assert rows(study).equals(alone)
         assert len(cluster.workers) == 1, 'somebody else owns it'
+
+
+@pytest.fixture
+def two_gpus(tmp_path, monkeypatch):
+    "A driver that tells of two GPUs"
+    program = tmp_path/'nvidia-smi'
+    program.write_text('#!/bin/sh\necho Made-up 1\necho Made-up 2\n')
+    program.chmod(0o755)
+    monkeypatch.setenv('PATH', f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+
+
+def seen_by(crew):
+    "What its workers are told to use"
+    def seen():
+        time.sleep(1) # so that no worker does all of the calls
+        return os.environ.get('CUDA_VISIBLE_DEVICES')
+    with crew: return {future.result() for future in [crew.submit(seen) for _ in range(2*crew.jobs)]}
+
+
+@pytest.mark.parametrize('backend, allowed', [('loky', None), ('loky', '3,1'), ('dask', 'GPU-a, GPU-b')])
+def test_each_worker_sees_one_gpu(backend, allowed, two_gpus, monkeypatch):
+    from tl_vs_scratch.basics.session import session
+    from tl_vs_scratch.studies.crews import crew_of, threads_for_one
+    if allowed: monkeypatch.setenv('CUDA_VISIBLE_DEVICES', allowed)
+    session.empty('workers')
+    crew = crew_of(backend)
+    try: assert crew.jobs == 2 and threads_for_one() is None and seen_by(crew) == set((allowed or '0,1').replace(' ', '').split(','))
+    finally: crew.stop()
+
+
+@pytest.mark.parametrize('allowed', ['', '-1'])
+def test_gpus_that_are_hidden_are_not_used(allowed, two_gpus, monkeypatch):
+    from tl_vs_scratch.studies.crews import own_gpus, threads_for_one
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', allowed)
+    assert own_gpus() == [] and threads_for_one() == 1
+
+
+def test_a_machine_with_two_gpus_says_so(two_gpus):
+    from tl_vs_scratch.basics.provenance import machine
+    assert machine()['machine'].endswith(', 2 GPUs: Made-up 1')
+
+
+@pytest.mark.parametrize('there, jobs, found', [(dict(CPU=8., GPU=2.), None, (2, 1)), (dict(CPU=8., GPU=2.), 4, (4, .5)), (dict(CPU=8.), None, (8, 0))])
+def test_ray_is_asked_for_gpus(there, jobs, found, monkeypatch):
+    "Ray hides them from who asks for none; that it gives each task one of two was seen once, with a cluster"
+    from tl_vs_scratch.studies import crews
+    asked = {}
+    def remote(**options):
+        asked.update(options)
+        return lambda call: SimpleNamespace(remote=lambda call: SimpleNamespace(future=lambda: done(call())))
+    def done(value):
+        future = Future()
+        future.set_result(value)
+        return future
+    errors = SimpleNamespace(WorkerCrashedError=OSError, OutOfMemoryError=OSError, NodeDiedError=OSError)
+    ray = SimpleNamespace(exceptions=errors, is_initialized=lambda: True, cluster_resources=lambda: there, remote=remote)
+    monkeypatch.setattr(crews, 'backend_module', lambda name, extra: ray)
+    assert (crews.RayCrew(jobs).jobs, asked['num_gpus']) == found

@@ -139,7 +139,7 @@ def compare(
     size:Annotated[int, option(SIZE_HELP, min=4)]=None,
     text:TextColumn=None, label:LabelColumn=None, split:SplitColumn=None, group:GroupColumn=None,
     out:Annotated[Path, option('Folder of the results.  [default: runs/TASK]')]=None,
-    jobs:Annotated[int, option('Trainings at a time.  [default: one per core, or one on a GPU]', min=1)]=None,
+    jobs:Annotated[int, option('Trainings at a time.  [default: one per GPU, else one per core]', min=1)]=None,
     backend:Annotated[Backend, typer.Option(help=BACKEND_HELP)]=Backend.loky,
     address:Annotated[str, option('Of a Dask or Ray cluster that runs.  [default: one is started here]')]=None,
     fresh:Annotated[bool, typer.Option('--fresh', help='Forget stored results and train everything again.')]=False,
