@@ -153,7 +153,7 @@ def _even_entry(in_channels):
     "An entry for a body that was not pretrained: from 0..1 to -1..1"
     return PictureEntry([.5]*in_channels, [.5]*in_channels, in_channels)
 
-# %% ../../nbs/networks/03_bodies.ipynb #named-entry-stats-in-channel
+# %% ../../nbs/networks/03_bodies.ipynb #bodies-named-entry
 def _named_entry(stats, in_channels):
     "An entry that normalises three channels as the body was pretrained, and any further ones to -1..1"
     more = max(in_channels, 3) - 3
@@ -163,6 +163,7 @@ def _staged(model, net, examples):
     "The stages of a network, for examples of that size"
     return cut_up(model, net.entry(examples(8)), net.name)
 
+# %% ../../nbs/networks/03_bodies.ipynb #bodies-named-body
 def _named_body(body, pretrained, in_channels, size, weights):
     "A body that timm or torchvision knows"
     build = _lite_model if body in LITES else partial(_library_model, size=size)
@@ -180,6 +181,7 @@ def _named_body(body, pretrained, in_channels, size, weights):
     with torch.no_grad(): net.n_features = net.eval()(example).shape[1]
     return net.train()
 
+# %% ../../nbs/networks/03_bodies.ipynb #bodies-stages-at
 def _stages_at(model, net, in_channels, size):
     "The stages, and what makes examples for them: small ones (a trace is the sooner made) unless the size matters"
     cfg = getattr(model, 'pretrained_cfg', {})
@@ -194,6 +196,7 @@ def _stages_at(model, net, in_channels, size):
             except ValueError: pass # too small for it, or not to be staged at all: the other size tells
         return _staged(model, net, real), real
 
+# %% ../../nbs/networks/03_bodies.ipynb #bodies-prove-once
 def _prove_once(net, model, key, examples):
     "The whole proof at the size that will be used; each structure is proved once in a process"
     def prove():

@@ -24,10 +24,11 @@ def is_own_code(
     file = getattr(sys.modules[root], '__file__', None)
     return bool(file) and not {'site-packages', 'dist-packages'} & set(Path(file).parts)
 
-# %% ../../nbs/networks/00a_digests.ipynb #atoms-type-none-type-bool-in
+# %% ../../nbs/networks/00a_digests.ipynb #digests-atoms
 ATOMS = (type(None), type(...), bool, int, float, complex, str, bytes)
 CONTAINERS = (list, tuple, dict, set, frozenset)
 
+# %% ../../nbs/networks/00a_digests.ipynb #digests-walker
 class Walker:
     "Tells one hash everything that the behaviour of an object depends on"
     def __init__(self):
@@ -57,6 +58,7 @@ class Walker:
         self.say(kind, len(items))
         for item in items: self.tell(item)
 
+# %% ../../nbs/networks/00a_digests.ipynb #digests-content-digest
 def content_digest(
     *objects # Modules, functions, numbers, containers of such, ...
 )->str:      # 16 hexadecimal digits

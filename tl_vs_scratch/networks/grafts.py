@@ -27,7 +27,7 @@ def cut_index(
     raise ValueError(f'cut={cut} keeps no stage of {net.name} or more than it has ({len(names)}); '
                      f'use 1 to {len(names)} or a name')
 
-# %% ../../nbs/networks/04_grafts.ipynb #width-features-of-the-graft
+# %% ../../nbs/networks/04_grafts.ipynb #grafts-pooled
 _WIDTH = 256 # features of the graft where nobody says what it is
 
 class Pooled(nn.Module):
@@ -36,6 +36,7 @@ class Pooled(nn.Module):
         places = x.flatten(1, -2)
         return places.sum(1)/(places != 0).any(-1).sum(1, keepdim=True).clamp(min=1)
 
+# %% ../../nbs/networks/04_grafts.ipynb #grafts-features-last
 def features_last(
     state:torch.Tensor # What a stage gives: (batch, features), tokens, or a map of either order
 )->bool:
@@ -44,6 +45,7 @@ def features_last(
     _, first, middle, last = state.shape
     return first == middle != last
 
+# %% ../../nbs/networks/04_grafts.ipynb #grafts-default
 def _default_graft(state):
     "A 3x3 convolution and pooling on a map, or a layer on flat features or on the mean of tokens"
     n = _n_features(state)
@@ -55,6 +57,7 @@ def _default_graft(state):
 
 def _n_features(state): return state.shape[-1 if features_last(state) else 1]
 
+# %% ../../nbs/networks/04_grafts.ipynb #grafts-fit
 def _new_modules(new, state):
     "The modules to graft on a state"
     if new is None: return _default_graft(state)

@@ -52,7 +52,7 @@ class WholeModel(nn.Module):
         state = self.model(input_ids=ids, attention_mask=mask.long()).last_hidden_state
         return self.mean(state*mask.unsqueeze(-1))
 
-# %% ../../nbs/networks/05a_hub_bodies.ipynb #hub-bodies-model
+# %% ../../nbs/networks/05a_hub_bodies.ipynb #hub-bodies-quiet
 @contextmanager
 def quiet():
     "Let transformers load without bars and reports"
@@ -65,6 +65,7 @@ def quiet():
         logging.set_verbosity(level)
         if bars: logging.enable_progress_bar()
 
+# %% ../../nbs/networks/05a_hub_bodies.ipynb #hub-bodies-hub-model
 def hub_model(
     body:str,       # As in `hub_folder`
     pretrained:bool # With its weights, or with random ones
@@ -78,6 +79,7 @@ def hub_model(
         if not pretrained: return AutoModel.from_config(config, **how).float()
         return complete_model(body, config, how)
 
+# %% ../../nbs/networks/05a_hub_bodies.ipynb #hub-bodies-complete
 def complete_model(body:str, config, how:dict)->nn.Module:
     "With the weights from its files"
     from transformers import AutoModel
@@ -91,13 +93,14 @@ def complete_model(body:str, config, how:dict)->nn.Module:
         f"the weights of '{body}' are not complete: {len(missing)} are missing, as {missing[0]}")
     return model
 
+# %% ../../nbs/networks/05a_hub_bodies.ipynb #hub-bodies-pieces
 def check_pieces(body:str, model:nn.Module):
     "Stop where the list of word pieces can not belong to the network"
     known, words = tokenizer(body).get_vocab_size(), model.config.vocab_size
     if known > words: raise ValueError(
         f"the word pieces of '{body}' are not those of its network: the list has {known}, the network {words}")
 
-# %% ../../nbs/networks/05a_hub_bodies.ipynb #hub-bodies-body-code
+# %% ../../nbs/networks/05a_hub_bodies.ipynb #hub-bodies-entry
 class HubEntry(PieceEntry):
     "An entry that names the files that the numbers are made by, so that nothing that is kept outlives another list"
     def __init__(self, reader:str, digest:str):
@@ -105,12 +108,14 @@ class HubEntry(PieceEntry):
         self.reader, self.digest = reader, digest
     def extra_repr(self): return self.digest
 
+# %% ../../nbs/networks/05a_hub_bodies.ipynb #hub-bodies-texts
 def hub_texts(n:int=2, tokens:int=12, words:int=0, padding:int=0)->torch.Tensor: # (n, tokens)
     "Random numbers of word pieces, the last text filled up from its middle on"
     ids = torch.randint(max(padding + 1, words//2), words, (n, tokens))
     if n > 1: ids[-1, tokens//2:] = padding
     return ids
 
+# %% ../../nbs/networks/05a_hub_bodies.ipynb #hub-bodies-stages-code
 def hub_stages(model:nn.Module, padding:int)->OrderedDict:
     "Embeddings, layers, the last one with the mean; they are the model's own modules"
     layers = (model.transformer if hasattr(model, 'transformer') else model.encoder).layer
@@ -120,6 +125,7 @@ def hub_stages(model:nn.Module, padding:int)->OrderedDict:
     stages[name] = nn.Sequential(last, Pooled())
     return stages
 
+# %% ../../nbs/networks/05a_hub_bodies.ipynb #hub-bodies-hub-body
 def hub_body(
     body:str,       # As in `hub_folder`
     pretrained:bool # Pretrained or random weights
@@ -134,6 +140,7 @@ def hub_body(
     prove_once(net, WholeModel(model, padding))
     return net.train()
 
+# %% ../../nbs/networks/05a_hub_bodies.ipynb #hub-bodies-prove-once
 def prove_once(net:StagedNet, model:nn.Module):
     "Each model once in a process"
     def prove():

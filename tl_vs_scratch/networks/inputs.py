@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-# %% ../../nbs/networks/02c_inputs.ipynb #inputs-strange-code
+# %% ../../nbs/networks/02c_inputs.ipynb #inputs-remembers
 LOOKED_AT = 3 # BatchNorm modules, the first ones
 
 def remembers(model:nn.Module)->list:
@@ -20,6 +20,7 @@ def remembers(model:nn.Module)->list:
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d) and m.running_mean is not None]
     return [m for m in norms if m.running_mean.any()][:LOOKED_AT]
 
+# %% ../../nbs/networks/02c_inputs.ipynb #inputs-divergence
 def divergence(norm:nn.Module, x:torch.Tensor)->float: # In nats; `x` is (batch, channels, height, width)
     "From what a BatchNorm remembers to what comes"
     mean, variance = x.mean((0, 2, 3)), x.var((0, 2, 3)) + norm.eps
@@ -27,6 +28,7 @@ def divergence(norm:nn.Module, x:torch.Tensor)->float: # In nats; `x` is (batch,
     apart = (variance + (mean - norm.running_mean)**2)/known - 1 - torch.log(variance/known)
     return float(apart.mean()/2)
 
+# %% ../../nbs/networks/02c_inputs.ipynb #inputs-before
 @contextmanager
 def before(modules, do):
     "Within the block `do(module, input)` is called first; what it gives takes the input's place, if it gives anything"
@@ -35,6 +37,7 @@ def before(modules, do):
     finally:
         for hook in hooks: hook.remove()
 
+# %% ../../nbs/networks/02c_inputs.ipynb #inputs-strangeness
 @torch.no_grad()
 def strangeness(
     model:nn.Module, # A network with BatchNorm, in evaluation mode

@@ -48,11 +48,12 @@ def _has_parts(module):
     "Has it modules inside, and is it no list of such?"
     return next(module.children(), None) is not None and type(module).forward is not nn.Module.forward
 
-# %% ../../nbs/networks/02a_staging.ipynb #trace-fx-tracer-notes-the-s
+# %% ../../nbs/networks/02a_staging.ipynb #staging-stand-in
 class _StandIn(fx.Proxy):
     "A value in a trace, which knows how long it is: `f(*sizes)` asks"
     def __len__(self): return len(self.node.meta['value'])
 
+# %% ../../nbs/networks/02a_staging.ipynb #staging-trace
 class Trace(fx.Tracer):
     "Notes the steps of a network, with the value of each for a batch `x`"
     def __init__(self, model, x, depth=0):
@@ -90,6 +91,7 @@ class Trace(fx.Tracer):
     def to_bool(self, proxy): return bool(proxy.node.meta['value'])
     def iter(self, proxy): return (proxy[k] for k in range(len(proxy.node.meta['value'])))
 
+# %% ../../nbs/networks/02a_staging.ipynb #staging-step
 def _step(root, node, x, value_of):
     "Run one step on the values of the steps before it"
     if node.op == 'placeholder': return x
@@ -260,7 +262,7 @@ def _keep_names(stage, model):
         holder.register_buffer(last, value, persistent=False)
     return stage
 
-# %% ../../nbs/networks/02a_staging.ipynb #stages-of-model-x-depth-0
+# %% ../../nbs/networks/02a_staging.ipynb #staging-one-depth
 def _cut_up(model, x, depth):
     "The stages of a network, as deep as that"
     trace = Trace(model, x[:3], depth)
@@ -275,10 +277,12 @@ def _cut_up(model, x, depth):
         res[name if name not in res else f'{name}_{start}'] = stage.build(last)
     return res
 
+# %% ../../nbs/networks/02a_staging.ipynb #staging-needs-size
 def needs_size(stages:dict)->bool:
     "Do stages hold values that may be others for an input of another size?"
     return any(o.meta.get('frozen') for o in stages.values())
 
+# %% ../../nbs/networks/02a_staging.ipynb #staging-cut-up
 FEWEST = 4 # stages that a network is worth cutting into
 
 @torch.no_grad()
@@ -303,7 +307,7 @@ def cut_up(
 
 def _line(e): return str(e).partition('\n')[0][:120]
 
-# %% ../../nbs/networks/02a_staging.ipynb #prove-staged-net-model-x-st
+# %% ../../nbs/networks/02a_staging.ipynb #staging-training-pass
 def _one_training_pass(net, x, buffers):
     "The output in training, and the buffers after it, which are put back"
     before = [b.clone() for b in buffers]
@@ -313,10 +317,12 @@ def _one_training_pass(net, x, buffers):
     for b, value in zip(buffers, before): b.copy_(value)
     return [out, *after]
 
+# %% ../../nbs/networks/02a_staging.ipynb #staging-close
 def _close(a, b):
     same_shape = a.shape == b.shape
     return same_shape and torch.allclose(a.float(), b.float(), rtol=1e-4, atol=1e-5, equal_nan=True)
 
+# %% ../../nbs/networks/02a_staging.ipynb #staging-prove-staged
 @torch.no_grad()
 def prove_staged(
     net:StagedNet,   # The staged network

@@ -20,7 +20,7 @@ from ..tasks.sources import FASTAI_TASKS, load_task
 from ..tasks.task import Task, digests_of
 from ..training.recipes import Entrant, Settings, parse_strategy
 
-# %% ../../nbs/studies/06_again.ipynb #again-at
+# %% ../../nbs/studies/06_again.ipynb #again-at-place
 def at_place(
     task:Task,  # Of a study, without its examples
     folder:Path # Where they should be
@@ -34,6 +34,7 @@ def at_place(
     found = replace(task, sources=sources, digests=digests_of(sources, task.medium))
     return found # its fingerprint is computed anew
 
+# %% ../../nbs/studies/06_again.ipynb #again-source
 def source_of(study:Results, data):
     "What to read the examples from: as given, else as the study says, else the built-in task of that name"
     if data is not None: return data
@@ -46,6 +47,7 @@ def source_of(study:Results, data):
     raise ValueError(f"the study in '{study.out}' does not say where its {study.medium.many} are; give the folder with "
                      '--data, or study.train(data=...)')
 
+# %% ../../nbs/studies/06_again.ipynb #again-task
 def task_again(
     study:Results, # Read from its folder, or just run
     data=None      # As in `load_task`; None: what the study knows
@@ -83,7 +85,7 @@ def networks_of(study:Results)->list[str]:
     "Labels of the strategies that train a network"
     return [label for label, arm in study.strategies.items() if arm.start != 'none']
 
-# %% ../../nbs/studies/06_again.ipynb #again-like
+# %% ../../nbs/studies/06_again.ipynb #again-read-recipe
 def read_recipe(
     file # A `summary.json`
 )->dict: # As in `Results.recipe`; raises ValueError or OSError with one sentence
@@ -96,6 +98,7 @@ def read_recipe(
         f"'{file}' does not say what was asked; give a summary.json that compare of this version wrote")
     return recipe
 
+# %% ../../nbs/studies/06_again.ipynb #again-data-of
 RECIPE = {'task', 'fingerprint', 'score', 'strategies', 'digests', 'sizes', 'seeds', 'settings', 'columns', 'budget'}
 
 def data_of(recipe:dict)->str: # Raises ValueError with one sentence where it is no built-in task
@@ -104,6 +107,7 @@ def data_of(recipe:dict)->str: # Raises ValueError with one sentence where it is
     if name in BUILT_IN or name in FASTAI_TASKS: return name
     raise ValueError(f"that study was of examples of its own, '{name}'; say where they are: compare DATA --from ...")
 
+# %% ../../nbs/studies/06_again.ipynb #again-study
 def study_again(
     recipe:dict, # From `read_recipe`
     task:Task,   # With the same examples

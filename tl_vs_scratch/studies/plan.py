@@ -103,17 +103,19 @@ def grid(
             planned += [Planned(label, n, seed, digest) for label, digest in digests.items()]
     return planned
 
-# %% ../../nbs/studies/01_plan.ipynb #plan-entrants
+# %% ../../nbs/studies/01_plan.ipynb #plan-entrant
 def entrant_of(spec:str|Strategy|Rival, body)->Entrant|RivalEntrant:
     "A strategy or a rival, with its body"
     if isinstance(spec, Rival) or spec in RIVALS: return as_rival(spec, body)
     return parse_strategy(spec, body)
 
+# %% ../../nbs/studies/01_plan.ipynb #plan-digest
 def digest_of(task:Task, entrant:Entrant|RivalEntrant, settings:Settings)->str:
     "Equal where two trials of the same `n` and seed are the same experiment"
     which = rival_digest if isinstance(entrant, RivalEntrant) else settings_digest
     return which(task, entrant, settings)
 
+# %% ../../nbs/studies/01_plan.ipynb #plan-named-for
 def named_for(
     strategies,   # Names, or `Strategy`
     medium:Medium # What the examples are
@@ -124,6 +126,7 @@ def named_for(
     named = [own.get(spec, spec) if isinstance(spec, str) else spec for spec in strategies]
     return [spec for spec in named if spec != '']
 
+# %% ../../nbs/studies/01_plan.ipynb #plan-check
 def check_entrants(entrants:dict, medium:Medium):
     "Stop with one sentence where a body can not read such examples"
     for entrant in entrants.values():
@@ -131,6 +134,7 @@ def check_entrants(entrants:dict, medium:Medium):
         check_reads(entrant.body, medium.name, medium.usual_body)
         medium.read_by(entrant.body) # stops where it can not read examples of this size
 
+# %% ../../nbs/studies/01_plan.ipynb #plan-bodies
 def bodies_of(
     body # As in `create_backbone`, or a list of names
 )->list: # Each as in `create_backbone`
@@ -141,6 +145,7 @@ def bodies_of(
     if len(set(names)) < len(names): raise ValueError(f"a body is named twice: {', '.join(names)}")
     return list(body)
 
+# %% ../../nbs/studies/01_plan.ipynb #plan-entrants-of
 def names_own_body(spec)->bool:
     "Does it say which body it takes, as `scratch:convnet` does?"
     return isinstance(spec, str) and ':' in spec

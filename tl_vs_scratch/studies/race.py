@@ -32,6 +32,7 @@ class Known:
     steps:int = 0      # So far
     settled:bool = True # Can one say where it is going?
 
+# %% ../../nbs/studies/05_race.ipynb #race-known-of
 def known_of(
     trial,              # A `Trial`
     path:list,          # Of `Checkpoint`
@@ -51,15 +52,18 @@ def known_of(
     means = [float(score.gains(score.values(at.outputs['valid'], targets)).mean()) for at in path]
     return replace(known, gain=last_gain([at.step for at in path], means))
 
+# %% ../../nbs/studies/05_race.ipynb #race-last-gain
 def last_gain(steps:list, means:list)->float:
     "What the last doubling brought"
     before = np.interp(np.log(steps[-1]/2), np.log(steps), means)
     return max(0., float(means[-1] - before))
 
+# %% ../../nbs/studies/05_race.ipynb #race-seconds-in
 def seconds_in(row:dict)->float:
     "What went into a training; one that went on has the wall seconds of its last slice only"
     return max(row['seconds'] or 0., row['seconds_wall'] or 0.)
 
+# %% ../../nbs/studies/05_race.ipynb #race-known-so-far
 def known_so_far(
     results,         # A `Study`, or `Results`
     price=seconds_in # What went into a training, from its row
@@ -120,6 +124,7 @@ def standings(
         unseen[label] = unseen_one(label, means, best_of_kind(kinds[label], found, kinds), UNSEEN_SHARE*room)
     return [(found | unseen)[label] for label in kinds]
 
+# %% ../../nbs/studies/05_race.ipynb #race-settled-ones
 def of_one(known:dict, label:str)->list:
     "The trainings of one strategy"
     return [k for (other, _), k in known.items() if other == label]
@@ -130,6 +135,7 @@ def settled_ones(usable:dict)->dict: # label -> `Standing`
     spread = float(np.mean([k.spread for k in usable.values()])) or .1
     return {label: begun(label, mean, of_one(usable, label), spread) for label, mean in means.items()}
 
+# %% ../../nbs/studies/05_race.ipynb #race-begun
 def begun(label:str, mean:float, known:list, spread:float)->Standing:
     "A strategy of which some trainings were begun"
     noise = PAIRED*spread**2/np.mean([k.examples for k in known]) + (SEED_SHARE*spread)**2
@@ -138,11 +144,13 @@ def begun(label:str, mean:float, known:list, spread:float)->Standing:
     if any(k.status != 'done' for k in known): variance += (UNDONE_SHARE*spread)**2
     return Standing(label, mean + gain, sqrt(variance), len(known), gain)
 
+# %% ../../nbs/studies/05_race.ipynb #race-unseen-one
 def unseen_one(label:str, means:list, kind:float, error:float)->Standing:
     "One of which nobody can say where it is going: as good as the best of its kind, or as it is by now"
     now = float(np.mean(means)) if means else kind
     return Standing(label, max(now, kind), error, len(means), max(0., kind - now), settled=False)
 
+# %% ../../nbs/studies/05_race.ipynb #race-kind
 def best_of_kind(kind, found:dict, kinds:dict)->float:
     "The mean of the best of a kind; of all, where none of the kind has come so far"
     same = [s.mean for s in found.values() if kinds[s.label] == kind]
@@ -251,7 +259,7 @@ class Race:
         write = self.study.score.write
         return 'so far ' + ', '.join(f'{s.label} {write(self.study.score.gains(s.mean - s.gain))}' for s in begun[:2])
 
-# %% ../../nbs/studies/05_race.ipynb #fastcore-basics-patch-slice
+# %% ../../nbs/studies/05_race.ipynb #race-figures
 from fastcore.basics import patch
 
 SLICE, SHORTEST = .1, 5. # of the time, or seconds: how long a training goes on before it is decided anew
@@ -262,6 +270,7 @@ QUICK = .2               # of the time: what all seeds may take of one whose tra
 ENOUGH = 3               # seeds without which nothing is said
 FOR_THE_BEST = .5        # of the time, at most, goes to the largest size alone
 
+# %% ../../nbs/studies/05_race.ipynb #race-next-call
 @patch
 def next_call(self:Race, call):
     "The next thing to train, as `call(planned, seconds)` gives it; None where there is nothing to do now"
@@ -271,6 +280,7 @@ def next_call(self:Race, call):
     self.running.add(planned)
     return self.ask(call, planned)
 
+# %% ../../nbs/studies/05_race.ipynb #race-is-open
 @patch
 def is_open(self:Race, planned:Planned)->bool:
     "Can it be trained, or trained further?"
@@ -278,6 +288,7 @@ def is_open(self:Race, planned:Planned)->bool:
     known = self.known.get(planned)
     return known is None or (known.status == 'learning' and known.steps < self.study.settings.max_steps)
 
+# %% ../../nbs/studies/05_race.ipynb #race-next-of
 @patch
 def next_of(self:Race, label:str, n:int, seeds:int)->Planned|None:
     "What of a strategy at one size is trained next: the first seed that may still gain much, or that is open"
@@ -293,6 +304,7 @@ def may_gain(self:Race, planned:Planned)->bool:
     known = self.known.get(planned)
     return known is None or not known.settled or known.gain > self.margin
 
+# %% ../../nbs/studies/05_race.ipynb #race-cost
 @patch
 def cost(self:Race, planned:Planned)->float:
     "Seconds that it takes to learn something from it"
@@ -301,13 +313,14 @@ def cost(self:Race, planned:Planned)->float:
     others = [k.seconds for p, k in self.known.items() if p.label == planned.label and p.n == planned.n]
     return max(2., float(np.mean(others)) if others else self.guesses[planned.label])
 
-# %% ../../nbs/studies/05_race.ipynb #patch-next-planned-self-race
+# %% ../../nbs/studies/05_race.ipynb #race-next-planned
 @patch
 def next_planned(self:Race)->Planned|None:
     "What to train next; None where the answer is clear, or all that could be done is being done"
     for self.one_at_a_time in (True, False):
         if (found := self.choose()) is not None: return found
 
+# %% ../../nbs/studies/05_race.ipynb #race-choose
 @patch
 def choose(self:Race)->Planned|None:
     "What would tell most"
@@ -326,6 +339,7 @@ def soon_known(self:Race, planned:Planned)->bool:
     known = self.known.get(planned)
     return (known is None or not known.settled) and self.cost(planned) < self.left/2
 
+# %% ../../nbs/studies/05_race.ipynb #race-cheap-first
 @patch
 def cheap_first(self:Race)->Planned|None:
     "What is cheap and was not tried yet, at the largest size"
@@ -345,6 +359,7 @@ def was_quick(self:Race, label:str)->bool:
             if planned.label == label and planned.n == self.top and known.status == 'done']
     return bool(over) and ENOUGH*float(np.mean(over)) < QUICK*self.seconds
 
+# %% ../../nbs/studies/05_race.ipynb #race-first-of-kind
 @patch
 def first_of_kind(self:Race)->Planned|None:
     "The cheapest of each kind, until one can say where it is going"
@@ -354,6 +369,7 @@ def first_of_kind(self:Race)->Planned|None:
         first = self.next_of(label, self.top, 1)
         if first and not (first in self.known and self.known[first].settled): return first
 
+# %% ../../nbs/studies/05_race.ipynb #race-enough-of
 @patch
 def enough_of(self:Race, labels:list, sizes:list)->Planned|None:
     "What is missing of three seeds for each of these strategies"
@@ -361,6 +377,7 @@ def enough_of(self:Race, labels:list, sizes:list)->Planned|None:
         for label in labels:
             if found := self.next_of(label, n, min(ENOUGH, self.study.seeds)): return found
 
+# %% ../../nbs/studies/05_race.ipynb #race-contender
 @patch
 def contender(self:Race, values:dict)->Planned|None:
     "Whose part in the shortfall is largest for what it takes, at the largest size"

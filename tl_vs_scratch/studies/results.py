@@ -69,21 +69,24 @@ def at_chosen_rate(path:list, trial:Trial)->list:
     ends = [way for way in by_rate.values() if np.array_equal(way[-1].outputs['valid'], trial.outputs['valid'])]
     return ends[0] if ends else at_own_rate(path)
 
-# %% ../../nbs/studies/02_results.ipynb #score-called-name-str-score
+# %% ../../nbs/studies/02_results.ipynb #results-labelled
 def labelled(trial:Trial, label:str)->Trial:
     "A trial under the label of its strategy in this study"
     return replace(trial, row=trial.row | dict(strategy=label))
 
+# %% ../../nbs/studies/02_results.ipynb #results-course
 def course_of(path:list, part:str, targets:np.ndarray, score:Score, settled:bool)->Course:
     "How the score of some examples went"
     columns = (np.array([getattr(at, name) for at in path]) for name in ('step', 'seconds', 'flops'))
     values = np.array([score.values(at.outputs[part], targets) for at in path])
     return Course(*columns, values, settled)
 
+# %% ../../nbs/studies/02_results.ipynb #results-key
 def key_of(trial:Trial)->tuple:
     "By which a trial is stored"
     return tuple(trial.row[name] for name in ('settings_digest', 'n', 'seed'))
 
+# %% ../../nbs/studies/02_results.ipynb #results-stored
 ROOM = 2**29 # bytes of outputs that are kept in memory, at most
 
 class Stored(Mapping):
@@ -96,12 +99,14 @@ class Stored(Mapping):
         if part not in self.parts: raise KeyError(part)
         return self.store.outputs(self.key, part, self.n_classes)
 
+# %% ../../nbs/studies/02_results.ipynb #results-score-called
 def score_called(name:str, score)->Score:
     "The score of a file: asked for, or one of ours by the name that the file has"
     if score is not None: return as_score(score)
     if name in SCORES: return SCORES[name]
     raise ValueError(f"this study was judged by '{name}', a score of its own; give it, or one of {', '.join(SCORES)}")
 
+# %% ../../nbs/studies/02_results.ipynb #results-class
 class Results:
     "The trials of a study, read from the folder that `compare` wrote"
     def __init__(self,

@@ -178,7 +178,7 @@ class Study(Results):
         most = max(self.sizes)
         return {label: guess_seconds(self.task, e, most, self.settings) for label, e in self.entrants.items()}
 
-# %% ../../nbs/studies/04_study.ipynb #fastcore-basics-patch-patch
+# %% ../../nbs/studies/04_study.ipynb #study-plan-words
 from fastcore.basics import patch
 
 @patch
@@ -191,6 +191,7 @@ def plan_words(self:Study, todo:list, jobs:int, seconds:float)->str:
     return (f"{self.task.name}: {counted(len(todo), 'training')} to do ({' x '.join(parts)}{known}), {jobs} at a time; "
             f'about {about(seconds)}')
 
+# %% ../../nbs/studies/04_study.ipynb #study-train-all
 @patch
 def train_all(self:Study, todo:list, crew:Crew, progress:bool):
     "Train these trials, each to its end"
@@ -205,6 +206,7 @@ def train_all(self:Study, todo:list, crew:Crew, progress:bool):
             left.pop((trial.row['settings_digest'], trial.row['n'], trial.row['seed']))
             bar.update(left=seconds_left(timed, left.values(), crew.jobs, guesses))
 
+# %% ../../nbs/studies/04_study.ipynb #study-race
 @patch
 def race(self:Study, race:Race, crew:Crew, progress:bool):
     "Train what can change the answer, until the answer is clear enough or the budget is spent"
@@ -219,6 +221,7 @@ def race(self:Study, race:Race, crew:Crew, progress:bool):
             gone = round(race.gone*race.per_second)
             bar.update(gone - bar.done, note=race.standing_words(), left=race.time_left)
 
+# %% ../../nbs/studies/04_study.ipynb #study-race-told
 @patch
 def race_words(self:Study, budget:str, jobs:int)->str:
     "What is going to be done, in a sentence"

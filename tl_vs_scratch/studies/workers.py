@@ -27,6 +27,7 @@ def prepare_worker():
     gc.freeze() # it need not look through the imports before each trial
     atexit.register(gc.unfreeze) # else compiled modules report what is left at its end
 
+# %% ../../nbs/studies/03_workers.ipynb #workers-train-one
 def train_one(
     task:Task,         # The task
     entrant:Entrant|RivalEntrant, # What to train
@@ -44,6 +45,7 @@ def train_one(
 
 TRAINING = Lock()
 
+# %% ../../nbs/studies/03_workers.ipynb #workers-stop-when
 def stop_when(seconds:float|None, flops:float|None): # A function, as in `Training.advance`; None: at the end
     "When a training stops that begins now"
     began = time.perf_counter()
@@ -51,6 +53,7 @@ def stop_when(seconds:float|None, flops:float|None): # A function, as in `Traini
     if seconds is None: return None
     return lambda training: time.perf_counter() - began + training.look_seconds > seconds
 
+# %% ../../nbs/studies/03_workers.ipynb #workers-train-alone
 def train_alone(task, entrant, n, seed, settings, threads, keep, seconds, cbs, flops)->Trial:
     "The same, while no other thread of the process trains"
     import torch
@@ -71,6 +74,7 @@ def train_alone(task, entrant, n, seed, settings, threads, keep, seconds, cbs, f
         torch.set_num_threads(before)
         give_memory_back()
 
+# %% ../../nbs/studies/03_workers.ipynb #workers-callbacks
 def callbacks_for(cbs, label:str, n:int, seed:int)->list:
     "The fastai callbacks of one training: those that were given, or what a function makes"
     from fastai.callback.core import Callback

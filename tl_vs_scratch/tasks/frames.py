@@ -24,7 +24,7 @@ from .pieces import decoded, usual_size
 from .task import Task, make_task
 from .texts import Texts
 
-# %% ../../nbs/tasks/07a_frames.ipynb #broken-its-cells-do-not-fit
+# %% ../../nbs/tasks/07a_frames.ipynb #frames-read-rows
 BROKEN = 'its cells do not fit the header'
 DELIMITERS = (',', ';', '\t')
 LAST = 'the end of the file' # a line behind the others: in a cell where a quotation mark is not closed
@@ -46,6 +46,7 @@ def read_rows(path:Path)->tuple[pd.DataFrame, dict]: # The rows that fit the hea
     table = pd.DataFrame(list(fitting.values()), index=list(fitting), columns=columns, dtype=str)
     return table, {name: BROKEN for name, row in rows if name not in fitting}
 
+# %% ../../nbs/tasks/07a_frames.ipynb #frames-read-lines
 def read_lines(path:Path)->tuple[pd.DataFrame, dict]:
     "A file with a JSON object per line"
     found, left_out = {}, {}
@@ -57,6 +58,7 @@ def read_lines(path:Path)->tuple[pd.DataFrame, dict]:
         else: left_out[f'row {i}'] = 'no JSON object'
     return pd.DataFrame(list(found.values()), index=list(found), dtype=object), left_out
 
+# %% ../../nbs/tasks/07a_frames.ipynb #frames-read-parquet
 def read_parquet(path:Path)->tuple[pd.DataFrame, dict]:
     "A Parquet file"
     try: table = pd.read_parquet(path)
@@ -70,6 +72,7 @@ def numbered(table:pd.DataFrame)->pd.DataFrame:
     "The table with names for its rows"
     return table.set_axis([f'row {i}' for i in range(1, len(table) + 1)])
 
+# %% ../../nbs/tasks/07a_frames.ipynb #frames-readers
 READERS = {'.csv': read_rows, '.tsv': read_rows, '.jsonl': read_lines, '.parquet': read_parquet}
 
 # %% ../../nbs/tasks/07a_frames.ipynb #cells-column-pd-series-list
@@ -139,7 +142,7 @@ def groups_in(rows:pd.DataFrame)->list|None:
     if 'group' not in rows: return None
     return [group or f'alone: {name}' for name, group in zip(rows.index, rows.group)]
 
-# %% ../../nbs/tasks/07a_frames.ipynb #picture-cells-png-jpg-jpeg-w-2
+# %% ../../nbs/tasks/07a_frames.ipynb #frames-from-frame
 def from_frame(
     table:pd.DataFrame,    # A row per example
     text:str='text',       # Its column of texts, or of names of picture files
@@ -165,15 +168,18 @@ def from_frame(
                      is_test=test_rows(rows.side, where) if split else None, groups=groups_in(rows),
                      left_out=(left_out or {}) | empty, **kwargs)
 
+# %% ../../nbs/tasks/07a_frames.ipynb #frames-what-they-are
 def what_they_are(values:list, folder:Path, size:int|None)->tuple[list, Medium]:
     "Texts, or the pictures that they name"
     if names_files(values, folder, Pictures.endings): return [folder/value for value in values], Pictures(size or 128)
     return values, Texts(size or usual_size(values))
 
+# %% ../../nbs/tasks/07a_frames.ipynb #frames-natural
 def natural(label:str): # So that 10 comes after 9
     "By number where it is one"
     return (0, float(label), label) if label.replace('.', '', 1).isdecimal() else (1, 0., label)
 
+# %% ../../nbs/tasks/07a_frames.ipynb #frames-from-csv
 def from_csv(
     path:str|Path, # A .csv, .tsv, .parquet or .jsonl file
     text:str='text', label:str='label', split:str|None=None, group:str|None=None, # As in `from_frame`
@@ -190,6 +196,7 @@ def from_csv(
     return from_frame(table, text, label, split, group, name or path.stem, folder=path.parent, left_out=left_out,
                       where=f"'{path.name}'", origin=origin, **kwargs)
 
+# %% ../../nbs/tasks/07a_frames.ipynb #frames-cells-of
 def cells_of(path:Path, text:str)->list[str]:
     "The texts of a file that holds a table, one a row; '' where a row has none, or is broken"
     table, left_out = READERS[path.suffix.lower()](path)

@@ -51,9 +51,10 @@ def as_array(one)->np.ndarray:
         f'a {type(one).__name__} with rows of different lengths is no picture; give (height, width) or '
         '(height, width, 3) bytes') from None
 
-# %% ../../nbs/tasks/07b_in_memory.ipynb #in-memory-many
+# %% ../../nbs/tasks/07b_in_memory.ipynb #in-memory-sizes
 FEWEST, USUAL = 64, 128 # pixels a side that networks see where nobody says how many
 
+# %% ../../nbs/tasks/07b_in_memory.ipynb #in-memory-one-column
 def one_column(examples)->list:
     "The examples as a list; raises ValueError where it is a table of several columns"
     columns = getattr(examples, 'columns', None)
@@ -62,6 +63,7 @@ def one_column(examples)->list:
     raise ValueError(f"a table of the columns {', '.join(map(str, columns))} is not a list of examples; give one of "
                      'them')
 
+# %% ../../nbs/tasks/07b_in_memory.ipynb #in-memory-as-list
 def as_list(values, what:str)->list:
     "The values, if there can be several; raises TypeError with one sentence"
     single = isinstance(values, (str, bytes, os.PathLike, dict)) or not hasattr(values, '__iter__')
@@ -69,11 +71,13 @@ def as_list(values, what:str)->list:
     found = 'None' if values is None else f'one {type(values).__name__}'
     raise TypeError(f'the {what} should be a list, an array or a column, not {found}')
 
+# %% ../../nbs/tasks/07b_in_memory.ipynb #in-memory-usual-pixels
 def usual_pixels(sources:list)->int:
     "How many pixels a side networks see, where nobody says"
     sides = [max(source.shape[:2]) for source in sources if isinstance(source, np.ndarray)]
     return int(np.clip(max(sides), FEWEST, USUAL)) if len(sides) == len(sources) else USUAL
 
+# %% ../../nbs/tasks/07b_in_memory.ipynb #in-memory-examples-of
 def is_text_file(source)->bool: return isinstance(source, Path) and source.suffix.lower() in Texts.endings
 
 def is_grey(source)->bool: return isinstance(source, np.ndarray) and source.ndim == 2
@@ -135,7 +139,7 @@ def chosen_column(features:dict, asked:str|None, kind:str, usual:str, what:str)-
     if usual in features: return usual
     raise ValueError(f"which column of the dataset holds the {what}? Its columns are {', '.join(features)}")
 
-# %% ../../nbs/tasks/07b_in_memory.ipynb #in-memory-dataset
+# %% ../../nbs/tasks/07b_in_memory.ipynb #in-memory-cells-in
 def cells_in(part, text:str)->list:
     "The texts of a `Dataset`, or its pictures as they are stored"
     if type(part.features[text]).__name__ != 'Image': return ['' if is_missing(o) else o for o in part[text]]
@@ -148,12 +152,14 @@ def stored_picture(cell:dict|None):
     if cell and cell['path'] and not cell['bytes']: return Path(cell['path'])
     return cell['bytes'] or b'' if cell else b''
 
+# %% ../../nbs/tasks/07b_in_memory.ipynb #in-memory-classes-in
 def classes_in(part, label:str)->list[str]:
     "The class of each row of a `Dataset`; '' where it has none"
     names = getattr(part.features[label], 'names', None)
     if names: return [names[value] if value is not None and value >= 0 else '' for value in part[label]]
     return ['' if is_missing(value) else str(value) for value in part[label]]
 
+# %% ../../nbs/tasks/07b_in_memory.ipynb #in-memory-features-of
 def features_of(parts:dict)->dict: # Name -> what the library says of the column
     "The columns of the first part; raises ValueError with one sentence where there is none, or its length is not known"
     if not parts: raise ValueError('the DatasetDict holds no part; give it one, such as train')
@@ -169,6 +175,7 @@ def check_parts(parts:dict, name:str):
     if lacking: raise ValueError(
         f"the part '{lacking[0]}' of the dataset has no column '{name}'; give the parts that have one")
 
+# %% ../../nbs/tasks/07b_in_memory.ipynb #in-memory-rows-of
 def rows_of(parts:dict, text:str|None, label:str|None)->list[tuple]: # (example, class or '', side)
     "All rows of all parts of a `DatasetDict`"
     features = features_of(parts)
@@ -181,6 +188,7 @@ def rows_of(parts:dict, text:str|None, label:str|None)->list[tuple]: # (example,
         found += [(example, c, side) for example, c in zip(cells_in(part, text), classes_in(part, label))]
     return found
 
+# %% ../../nbs/tasks/07b_in_memory.ipynb #in-memory-from-dataset
 def from_dataset(
     dataset,               # A `Dataset` or a `DatasetDict` of the library datasets
     text:str|None=None,    # Its column of texts or pictures; None: the first of pictures, else 'text'

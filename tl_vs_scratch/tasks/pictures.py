@@ -38,10 +38,11 @@ class Thumbnails:
 
     fit_transform = transform
 
-# %% ../../nbs/tasks/04_pictures.ipynb #thumbnail-pixels-a-side-in-a
+# %% ../../nbs/tasks/04_pictures.ipynb #pictures-limits
 THUMBNAIL = 96 # pixels a side in a report, at most
 LARGEST = 4096 # pixels a side that a network gets to see, at most
 
+# %% ../../nbs/tasks/04_pictures.ipynb #pictures-class
 @dataclass(frozen=True)
 class Pictures(Medium):
     "Pictures of `size` pixels a side"

@@ -51,11 +51,12 @@ def packaged(
         return check_sha256(Path(find_spec(PACKAGE).submodule_search_locations[0])/'model'/name, sha256)
     return session.drawer('files').take(name, find)
 
-# %% ../../nbs/tasks/04a_pieces.ipynb #pad-end-what-fills-up-a-batc
+# %% ../../nbs/tasks/04a_pieces.ipynb #pieces-figures
 PAD, END = 0, 102 # what fills up a batch, and what ends a text
 
 LONG = 40 # characters of a piece, on average, at most: what comes later is not looked at
 
+# %% ../../nbs/tasks/04a_pieces.ipynb #pieces-tokenizer
 def minilm_tokenizer():
     "MiniLM's list, as its file has it"
     path = packaged(*TOKENIZER) # first: it says what is missing
@@ -74,6 +75,7 @@ def tokenizer(
     which = (reader, hub_digest(reader, weights=False)) if reader else ''
     return session.drawer('tokenizers').take(which, make)
 
+# %% ../../nbs/tasks/04a_pieces.ipynb #pieces-ids
 def piece_ids(
     text:str,     # Of any length
     size:int,     # Pieces at most, the two that mark beginning and end included

@@ -47,12 +47,14 @@ def new_examples(
     if not sources: raise ValueError(f'no {medium.many} to read: the list is empty')
     return sources
 
+# %% ../../nbs/tasks/09_reading.ipynb #reading-named-place
 def named_place(what, medium:Medium)->Path:
     "The file or folder; raises ValueError where no name is given, which would be the folder that one is in"
     if isinstance(what, str) and not what.strip(): raise ValueError(
         f'no name was given; give a folder or a file of {medium.many}')
     return Path(os.path.expanduser(what))
 
+# %% ../../nbs/tasks/09_reading.ipynb #reading-as-example
 def as_example(one, medium:Medium):
     "What `medium` reads; raises TypeError or ValueError with one sentence where it is nothing of the kind"
     if isinstance(one, (str, Path)): return one
@@ -63,6 +65,7 @@ def is_example(what, medium:Medium)->bool:
     "Is it a text itself? One that stands alone needs a space, for without one it may be the name of a file"
     return isinstance(what, str) and medium.takes_strings and any(c.isspace() for c in what)
 
+# %% ../../nbs/tasks/09_reading.ipynb #reading-in-place
 def in_place(path:Path, medium:Medium, text:str)->list:
     "The examples in a folder or a table, or the one file"
     is_file = os.path.isfile(path) # unlike path.is_file() it raises nothing where a name is too long
@@ -71,12 +74,14 @@ def in_place(path:Path, medium:Medium, text:str)->list:
     if os.path.isdir(path): return in_folder(path, medium)
     raise FileNotFoundError(f"there is no file or folder '{path}'.{nearby(path)}")
 
+# %% ../../nbs/tasks/09_reading.ipynb #reading-in-folder
 def in_folder(path:Path, medium:Medium)->list[Path]:
     "The examples in a folder"
     found = find_files(path, medium.endings)
     if not found: raise ValueError(f"no {medium.many} in '{path}', nor in the folders below it")
     return found
 
+# %% ../../nbs/tasks/09_reading.ipynb #reading-example-name
 def example_name(source, k:int)->str:
     "What to call the example at a position: its file, or its number; a text by its beginning"
     name = '' if isinstance(source, (np.ndarray, bytes)) else as_text(str(source))

@@ -14,7 +14,7 @@ from PIL import Image
 
 from .decoding import fit_square
 
-# %% ../../nbs/tasks/03a_sketches.ipynb #sketches-picture
+# %% ../../nbs/tasks/03a_sketches.ipynb #sketches-picture-sketch
 SIDE, NEAR = 16, (.07, .15) # pixels a side of a sketch, and how far apart grey and coloured ones are of twins, at most
 FLAT = 5. # contrast, in grey levels, below which there is nothing to compare
 
@@ -32,12 +32,14 @@ def _unit(values):
     row = (values - values.mean()).ravel()
     return row/max(np.linalg.norm(row), 1e-6)
 
+# %% ../../nbs/tasks/03a_sketches.ipynb #sketches-apart
 def apart(some:np.ndarray, others:np.ndarray)->tuple: # Of grey and of coloured sketches, (n, m) each
     "How far sketches are from one another"
     cut = SIDE**2
     alike = some[:, :cut] @ others[:, :cut].T, some[:, cut:] @ others[:, cut:].T
     return [np.sqrt(np.maximum(2 - 2*products, 0)) for products in alike]
 
+# %% ../../nbs/tasks/03a_sketches.ipynb #sketches-near-rows
 def near_rows(
     some:np.ndarray,  # Sketches, (n, k)
     others:np.ndarray # Sketches, (m, k)

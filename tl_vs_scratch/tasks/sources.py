@@ -169,7 +169,7 @@ def from_fastai(
     task.name = name
     return task
 
-# %% ../../nbs/tasks/08_sources.ipynb #load-task-data-str-path-task
+# %% ../../nbs/tasks/08_sources.ipynb #sources-load-task
 def load_task(
     data:str|Path|Task, # A built-in task's name, a folder, a table's file, the name of a fastai data set, a task, or a
                         # `Dataset` of the Hugging Face library
@@ -189,6 +189,7 @@ def load_task(
     if os.path.exists(place): return from_folder(place)
     raise ValueError(not_found(str(data), Path(place)))
 
+# %% ../../nbs/tasks/08_sources.ipynb #sources-check-named
 def check_named(data):
     "Stop with one sentence where nothing is named, which would be the folder that one is in, or no task"
     kind = 'None' if data is None else type(data).__name__
@@ -198,6 +199,7 @@ def check_named(data):
     if isinstance(data, str) and not data.strip(): raise ValueError(
         'no name of data was given, only blanks; give a folder, a table, or a task such as emoji')
 
+# %% ../../nbs/tasks/08_sources.ipynb #sources-columns
 def columns_of_dataset(columns:dict)->dict:
     "The columns that may be named of a `Dataset`; raises ValueError for others"
     others = [name for name in columns if name not in ('text', 'label')]
@@ -205,6 +207,7 @@ def columns_of_dataset(columns:dict)->dict:
         f"of a Dataset text and label may be named, not {', '.join(others)}; its own parts are the split")
     return columns
 
+# %% ../../nbs/tasks/08_sources.ipynb #sources-not-found
 def not_found(data:str, path:Path)->str:
     "One sentence about data that is nowhere"
     names = [*BUILT_IN, *FASTAI_TASKS]

@@ -67,6 +67,7 @@ def no_examples()->pd.DataFrame:
     "A list of what was left out that holds nothing"
     return pd.DataFrame(columns=['id', 'reason'])
 
+# %% ../../nbs/tasks/06_task.ipynb #task-class
 @dataclass(eq=False, repr=False)
 class Task:
     "Labelled examples, their classes, a fixed test set, and what they are"

@@ -19,7 +19,7 @@ from torch import nn
 
 from ..basics.writing import written_beside
 
-# %% ../../nbs/training/08_anytime.ipynb #moving-model-nn-module-dict
+# %% ../../nbs/training/08_anytime.ipynb #anytime-moving
 def moving(model:nn.Module)->dict: # name -> tensor
     "What a training step moves: trained parameters, and float buffers of the modules that hold some"
     found = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -29,6 +29,7 @@ def moving(model:nn.Module)->dict: # name -> tensor
         found |= {name: b for name, b in buffers.items() if b.is_floating_point()}
     return found
 
+# %% ../../nbs/training/08_anytime.ipynb #anytime-path-average
 class PathAverage:
     "A running average of what moves in a network; the newest count most"
     def __init__(self,

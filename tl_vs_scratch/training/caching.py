@@ -91,7 +91,7 @@ class CachedPrefix:
         skipped = f'{cut} of {len(net.stages)} stages of {net.name} are skipped (up to {net.stage_names[cut - 1]})'
         return f'{skipped}; {prod(self.features.shapes[cut]):,} numbers an example, {rows} rows in use'
 
-# %% ../../nbs/training/07_caching.ipynb #patch-to-come-self-cachedpre
+# %% ../../nbs/training/07_caching.ipynb #caching-to-come
 @patch
 def _to_come(self:CachedPrefix, cut):
     "The cuts before this one that a pass keeps, too: those asked for, and those that a schedule comes to in this fit"
@@ -100,11 +100,13 @@ def _to_come(self:CachedPrefix, cut):
         if isinstance(cb, Thaw) and hasattr(cb, 'n_epoch'): cuts.update(range(cut - cb.most, cut))
     return {k for k in cuts if 0 < k < cut and self.features.small(k)}
 
+# %% ../../nbs/training/07_caching.ipynb #caching-fill
 @patch
 def fill(self:CachedPrefix, dl, idxs, view=0):
     "Compute what the table at the present cut lacks of these examples"
     with self.bill.paused(): self.features.fill(dl, idxs, self.cut, view, self._to_come(self.cut))
 
+# %% ../../nbs/training/07_caching.ipynb #caching-table
 @patch
 def _table(self:CachedPrefix, dl, cut, view):
     "The table that is in use for a view at this cut"
@@ -113,6 +115,7 @@ def _table(self:CachedPrefix, dl, cut, view):
     if data not in self._open: self._open[data] = self.features.table(dl, cut, view)
     return self._open[data]
 
+# %% ../../nbs/training/07_caching.ipynb #caching-rows
 @patch
 def _rows(self:CachedPrefix, dl, idxs, cut, view):
     "What the table of a view holds of these examples; somebody pays for it"
@@ -121,6 +124,7 @@ def _rows(self:CachedPrefix, dl, idxs, cut, view):
     self.bill.used((id(dl.dataset), view), table, rows, self.features.flops[cut])
     return table.values[rows]
 
+# %% ../../nbs/training/07_caching.ipynb #caching-states
 @patch
 def states(self:CachedPrefix, dl, idxs, views):
     "Activations of these examples at the present cut; the inputs themselves where nothing is frozen"

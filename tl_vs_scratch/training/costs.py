@@ -173,7 +173,7 @@ class CostMeter(Callback):
         for name in ('steps', 'flops', 'trainable_params', 'peak_memory_mb'): setattr(self, name, reading[name])
         self._watch.before = reading['seconds']
 
-# %% ../../nbs/training/03_costs.ipynb #patch-enter-self-costmeter-i
+# %% ../../nbs/training/03_costs.ipynb #costs-enter
 @patch
 def __enter__(self:CostMeter):
     if self._depth == 0:
@@ -183,6 +183,7 @@ def __enter__(self:CostMeter):
     self._depth += 1
     return self
 
+# %% ../../nbs/training/03_costs.ipynb #costs-exit
 @patch
 def __exit__(self:CostMeter, *exc):
     if self._depth == 0: return # a failed block inside has closed it
@@ -194,6 +195,7 @@ def __exit__(self:CostMeter, *exc):
     self._memory.__exit__(*exc)
     self.peak_memory_mb = max(self.peak_memory_mb, self._memory.peak_mb)
 
+# %% ../../nbs/training/03_costs.ipynb #costs-fit
 @patch
 def before_fit(self:CostMeter):
     if self._fitted is not self.learn: self._operations, self._fitted = StepFlops(), self.learn
@@ -201,6 +203,7 @@ def before_fit(self:CostMeter):
 @patch
 def after_fit(self:CostMeter): self.__exit__(None, None, None)
 
+# %% ../../nbs/training/03_costs.ipynb #costs-steps
 @patch
 def before_batch(self:CostMeter):
     if self.training: self._operations.begin(self.learn)

@@ -76,6 +76,7 @@ def write_onnx(model, path:Path, onnx):
     onnx.helper.set_model_props(written, about)
     onnx.save(written, path)
 
+# %% ../../nbs/training/12_exports.ipynb #exports-plain-example
 def of_texts(model)->bool:
     "Does a network get a row of numbers for each example?"
     return len(model.about.example) == 1
@@ -84,6 +85,7 @@ def plain_example(model)->torch.Tensor: # (2, ...)
     "Two examples of the shape that a network gets, whatever is in them"
     return model.net.example(2) if of_texts(model) else torch.rand(2, *model.about.example)
 
+# %% ../../nbs/training/12_exports.ipynb #exports-write-tokenizer
 def write_tokenizer(model, path:Path)->Path|None: # The file; None where examples are no texts
     "The list of word pieces beside the network, which neither cuts nor pads"
     if not of_texts(model): return None
@@ -91,6 +93,7 @@ def write_tokenizer(model, path:Path)->Path|None: # The file; None where example
     tokenizer(model.reader).save(os.fspath(place))
     return place
 
+# %% ../../nbs/training/12_exports.ipynb #exports-difference
 def largest_difference(model, session, sources:list)->tuple: # (examples that were read, difference)
     "Between what the file and the model say to some examples, in batches of several sizes"
     network, off, read = Classifier(model.net, model.about.temperature), 0., 0
@@ -104,6 +107,7 @@ def largest_difference(model, session, sources:list)->tuple: # (examples that we
                 read += len(positions)
     return read, off
 
+# %% ../../nbs/training/12_exports.ipynb #exports-to-onnx
 def to_onnx(
     model,        # A `Model`
     path,         # The file to write

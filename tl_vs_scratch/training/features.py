@@ -193,10 +193,11 @@ def _unsaved(module):
     saved = module.state_dict()
     return {name: value for name, value in module.named_buffers() if name not in saved}
 
-# %% ../../nbs/training/06_features.ipynb #features-what-a-network-s-fi
+# %% ../../nbs/training/06_features.ipynb #features-room
 ROOM = 2**27 # bytes of a table, at most, where inputs are lists of names
 FLAT_ROOM = 2**30 # and where an example is a row of features
 
+# %% ../../nbs/training/06_features.ipynb #features-largest-of
 def largest_of(dls)->tuple: # Its loader, its position there, and what share of it an average one has
     "An example of some loaders that is as large as any; where they are of one size, the first for validation"
     if dls.valid.do_item(0)[0].ndim != 1: return dls.valid, 0, 1.
@@ -204,6 +205,7 @@ def largest_of(dls)->tuple: # Its loader, its position there, and what share of 
     k, i = max(sizes, key=sizes.get)
     return dls.loaders[k], i, float(np.mean(list(sizes.values()))/sizes[k, i])
 
+# %% ../../nbs/training/06_features.ipynb #features-class
 class Features:
     "What a network's first stages make of examples, each computed once"
     def __init__(self,

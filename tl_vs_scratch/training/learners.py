@@ -57,11 +57,12 @@ class StrictFreeze(Callback):
         for p in model.parameters():
             if not p.requires_grad: p.grad = None
 
-# %% ../../nbs/training/01_learners.ipynb #stage-splitter-net-stagednet
+# %% ../../nbs/training/01_learners.ipynb #learners-splitter
 def stage_splitter(net:StagedNet)->list: # Input first, the head last
     "One parameter group per stage, and one for the head"
     return [params(m) for m in (*net.stages, net.head)]
 
+# %% ../../nbs/training/01_learners.ipynb #learners-check-loaders
 def check_loaders(dls):
     "Stop with one sentence where a learner could not be trained on these `DataLoaders`"
     if not get_c(dls): raise ValueError(
@@ -71,6 +72,7 @@ def check_loaders(dls):
         f'the {n} training examples do not fill one batch of {bs}, and fastai drops incomplete batches in training; '
         f'use bs <= {n}')
 
+# %% ../../nbs/training/01_learners.ipynb #learners-first-example
 def first_example(dls)->torch.Tensor:
     "A batch of one training example, as the network gets it; the random numbers stay as they were"
     check_loaders(dls)
@@ -79,6 +81,7 @@ def first_example(dls)->torch.Tensor:
         batch = train.do_batch([train.do_item(0)])
         return train.after_batch(to_device(batch, dls.device))[0]
 
+# %% ../../nbs/training/01_learners.ipynb #learners-staged
 def staged_learner(
     dls,            # Any fastai `DataLoaders` with classes
     net:StagedNet,  # A body; its head is replaced

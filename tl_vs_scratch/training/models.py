@@ -67,6 +67,7 @@ class About:
     measured:dict = field(default_factory=dict) # What is known of how good it is
     versions:dict = field(default_factory=versions)
 
+# %% ../../nbs/training/11_models.ipynb #models-build-network
 @torch.no_grad()
 def build_network(
     about:About, # What it is
@@ -88,6 +89,7 @@ def build_network(
         'folder again')
     return net.eval()
 
+# %% ../../nbs/training/11_models.ipynb #models-chosen-body
 def chosen_body(about:About, body):
     "The body's name, or the modules that were brought, if they are the right ones"
     if not about.own_body: return body if is_hub(about.body) and is_hub(body) else about.body
@@ -96,9 +98,10 @@ def chosen_body(about:About, body):
     if body_digest(body) == about.body: return body
     raise ValueError('the modules in `body` are not those that the model was made of (their digest differs)')
 
-# %% ../../nbs/training/11_models.ipynb #models-model
+# %% ../../nbs/training/11_models.ipynb #models-top
 TOP = 3 # classes that a prediction names
 
+# %% ../../nbs/training/11_models.ipynb #models-class
 class Model:
     "A trained network, and what its answers mean"
     def __init__(self,
@@ -167,13 +170,14 @@ def prediction_table(
     columns['problem'] = [troubles.get(i, '') for i in range(len(names))]
     return pd.DataFrame(columns)
 
-# %% ../../nbs/training/11_models.ipynb #models-save
+# %% ../../nbs/training/11_models.ipynb #models-file-digest
 WEIGHTS, ABOUT, CARD, READER = 'weights.safetensors', 'model.json', 'README.md', 'reader'
 
 def file_digest(path:Path)->str:
     "SHA-256 of a file"
     with path.open('rb') as file: return hashlib.file_digest(file, 'sha256').hexdigest()
 
+# %% ../../nbs/training/11_models.ipynb #models-save-model
 def save_model(
     folder,     # Made where there is none
     model:Model # What to keep
@@ -194,6 +198,7 @@ def save_model(
     model.folder = folder
     return folder
 
+# %% ../../nbs/training/11_models.ipynb #models-keep-reader
 def keep_reader(
     body:str,   # As `hf/NAME`
     folder:Path # Made where there is none
@@ -204,6 +209,7 @@ def keep_reader(
         path = hub_folder(body)/name
         if path.is_file() and path.resolve() != (folder/name).resolve(): shutil.copyfile(path, folder/name)
 
+# %% ../../nbs/training/11_models.ipynb #models-whole-digest
 def whole_digest(data:dict)->str:
     "Of everything that `model.json` says, but for this"
     return digest({name: value for name, value in data.items() if name != 'digest'}, length=64)
@@ -231,7 +237,7 @@ def refuse_pickles(folder:Path):
             f"'{path}' is a pickle, which can run any code when it is opened; a model holds none, so this folder is "
             'refused')
 
-# %% ../../nbs/training/11_models.ipynb #models-load
+# %% ../../nbs/training/11_models.ipynb #models-folder
 def model_folder(folder)->Path: # Raises OSError with one sentence
     "The folder of a model: itself, or `model` in a study's folder"
     folder = Path(folder).expanduser()
@@ -244,6 +250,7 @@ def no_model(folder:Path)->OSError:
     if not (folder/'study.db').is_file(): return FileNotFoundError(f"there is no model in '{folder}': no {ABOUT}")
     return FileNotFoundError(f"the study in '{folder}' has no model yet; train it: tl-vs-scratch train {folder}")
 
+# %% ../../nbs/training/11_models.ipynb #models-read-about
 def damaged(path:Path)->OSError:
     "What to say of a file that is not as it was written"
     return OSError(f"'{path}' is damaged: it is not what was saved (its SHA-256 differs); copy the folder again")
@@ -260,6 +267,7 @@ def read_about(folder:Path)->tuple[About, str]: # And the digest of the weights
     if schema is None or data.get('digest') != whole_digest(data): raise damaged(path)
     return About(**{f.name: data[f.name] for f in fields(About) if f.name in data}), data['weights_sha256']
 
+# %% ../../nbs/training/11_models.ipynb #models-load-model
 def load_model(
     folder,   # What `save_model` wrote, or a study's folder with a model in it
     body=None # One's own modules, where the body is made of such

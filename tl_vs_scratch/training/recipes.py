@@ -140,9 +140,10 @@ class Phase:
         slower = self.decay != 1 and self.train != 'head'
         return f'{what} at a rate of {self.lr:g}' + (', less towards the input' if slower else '')
 
-# %% ../../nbs/training/00_recipes.ipynb #starts-random-pretrained-str
+# %% ../../nbs/training/00_recipes.ipynb #recipes-starts
 STARTS = ('random', 'pretrained')
 
+# %% ../../nbs/training/00_recipes.ipynb #recipes-strategy
 @dataclass(frozen=True)
 class Strategy:
     "A start and a list of phases"

@@ -134,7 +134,7 @@ def stored_length(
     factor = middle.row['lr']/entrant.strategy.phases[-1].lr
     return Length(steps, calm_temperature(outputs, targets), factor, True, len(trials), len(targets), stored=True)
 
-# %% ../../nbs/training/13_refits.ipynb #refits-refit
+# %% ../../nbs/training/13_refits.ipynb #refits-whole
 class WholeTask(Task):
     "A task that sets nothing aside: the validation examples are training examples, too"
     def subset(self, n=None, seed=0):
@@ -145,12 +145,14 @@ def whole(task:Task)->WholeTask:
     "The same task, all of its labels to train on"
     return WholeTask(**{f.name: getattr(task, f.name) for f in fields(Task)})
 
+# %% ../../nbs/training/13_refits.ipynb #refits-of-length
 def of_length(part:Phase, steps:int)->Phase:
     "A part that takes so many steps"
     schedule = part.schedule
     if not hasattr(schedule, 'fit'): schedule = Anytime(schedule.warm_up, schedule.newest)
     return replace(part, steps=steps, epochs=0., schedule=schedule)
 
+# %% ../../nbs/training/13_refits.ipynb #refits-run-out
 @patch
 def run_out(self:Training,
     progress:bool=True # Show how far it is?
@@ -165,6 +167,7 @@ def run_out(self:Training,
             bar.update(self.steps - before)
     return self
 
+# %% ../../nbs/training/13_refits.ipynb #refits-train
 def refit(
     task:Task, entrant:Entrant, settings:Settings, # As in `find_length`
     length:Length,     # How long

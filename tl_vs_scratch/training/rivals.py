@@ -231,6 +231,7 @@ def body_inputs(
     weights = sum(p.numel()*p.element_size() for p in [*net.entry.parameters(), *net.stages.parameters()])
     return Inputs(x, seconds, kept.flops[whole], weights/1e6, setup)
 
+# %% ../../nbs/training/10_rivals.ipynb #rivals-part-features
 def part_features(kept, dls, task:Task, idxs:dict, cut:int)->tuple[dict, dict]:
     "Features and seconds of each part; `kept` is a `Features`"
     x, seconds = {}, {}
@@ -274,7 +275,7 @@ def run_rival(
     row |= dict(lr=None, seconds_wall=time.perf_counter() - began, status='done', error='')
     return Trial(row | score_columns(task.score, outputs, targets), [], outputs)
 
-# %% ../../nbs/training/10_rivals.ipynb #rivals-run-parts
+# %% ../../nbs/training/10_rivals.ipynb #rivals-as-rival
 def as_rival(
     rival:str|Rival|RivalEntrant, # A name of `RIVALS`, a rival, or one with its body
     body                          # Where it has none
@@ -287,6 +288,7 @@ def as_rival(
     check_body(rival.rival, rival.body)
     return rival
 
+# %% ../../nbs/training/10_rivals.ipynb #rivals-fit-and-predict
 def fit_and_predict(rival:Rival, x:dict, targets:dict, n_classes:int)->tuple[dict, float, float]:
     "Outputs of each part as in `Trial`, seconds of the fit, seconds of predicting the test examples"
     import sklearn.linear_model, sklearn.pipeline, sklearn.svm # noqa: E401, F401 - no seconds of the first rival's
@@ -298,6 +300,7 @@ def fit_and_predict(rival:Rival, x:dict, targets:dict, n_classes:int)->tuple[dic
     outputs |= {part: predict(x[part]) for part in ('valid', 'train')}
     return {part: o.astype(np.float32) for part, o in outputs.items()}, fitted - began, done - fitted
 
+# %% ../../nbs/training/10_rivals.ipynb #rivals-row
 def rival_id(task, entrant, n, seed, settings)->dict:
     "The columns that say which trial it is"
     body = body_name(entrant.body) if entrant.rival.uses_body else ''

@@ -58,12 +58,13 @@ def trim_cache():
         p.unlink(missing_ok=True)
         log.info('removed %s: the cache was over its limit of %.1f GB', p.name, limit/1e9)
 
-# %% ../../nbs/training/05_tables.ipynb #activationtable-activations
+# %% ../../nbs/training/05_tables.ipynb #tables-widened
 def widened(values:torch.Tensor, width:int)->torch.Tensor:
     "Values (batch, places, ...) with zeros behind, so that there are `width` places"
     more = values.new_zeros(len(values), width - values.shape[1], *values.shape[2:])
     return torch.cat([values, more], 1)
 
+# %% ../../nbs/training/05_tables.ipynb #tables-class
 class ActivationTable:
     "Activations of one view at one cut, a row per example, and the seconds that each took"
     def __init__(self,
@@ -106,7 +107,7 @@ class ActivationTable:
         self.seconds[new] = seconds[new]
         self.filled[new] = True
 
-# %% ../../nbs/training/05_tables.ipynb #patch-read-self-activationta
+# %% ../../nbs/training/05_tables.ipynb #tables-read
 @patch
 def read(self:ActivationTable):
     "Take the rows that the file has and this table lacks; a damaged file is removed"
@@ -130,6 +131,7 @@ def _load(self:ActivationTable):
         log.warning('the cached activations in %s are damaged (%s): removed and computed again', self.path.name, e)
         self.path.unlink(missing_ok=True)
 
+# %% ../../nbs/training/05_tables.ipynb #tables-write
 @patch
 def write(self:ActivationTable):
     "Add this table's rows to its file; where that fails, they are in memory still"
@@ -143,6 +145,7 @@ def write(self:ActivationTable):
     except (OSError, SafetensorError) as e:
         log.warning('activations are not kept for later, because %s can not be written (%s)', self.path.name, e)
 
+# %% ../../nbs/training/05_tables.ipynb #tables-save
 @patch
 def _save(self:ActivationTable, temporary):
     about = dict(self.about, rows=int(self.filled.sum()), dtype=str(self.values.dtype).removeprefix('torch.'))

@@ -132,6 +132,7 @@ def batches_of(dls:DataLoaders)->float:
 # %% ../../nbs/training/09_trial.ipynb #stretch-steps-that-are-train
 STRETCH = 16 # steps that are trained at a time, at most
 
+# %% ../../nbs/training/09_trial.ipynb #trial-training
 class Training:
     "One training: taken on from checkpoint to checkpoint, put away, taken up again"
     def __init__(self,
@@ -288,6 +289,7 @@ def put_away(
     except (OSError, SafetensorError) as e: # a full disk, most likely
         log.warning('an unfinished training is not kept: %s can not be written (%s)', path, e)
 
+# %% ../../nbs/training/09_trial.ipynb #trial-facts
 def facts_of(training:Training)->dict:
     "What JSON can hold of it"
     path = [[at.step, at.seconds, at.flops, at.train_loss, at.before] for at in training.path]
@@ -296,6 +298,7 @@ def facts_of(training:Training)->dict:
                 look_seconds=training.look_seconds, train_loss=training.watch.mean, meter=training.meter.reading(),
                 path=path)
 
+# %% ../../nbs/training/09_trial.ipynb #trial-take-up
 def take_up(
     training:Training, # Just made, as the one that was put away
     path               # The file
@@ -317,6 +320,7 @@ def take_up(
     training.path = kept_path(facts['path'], tensors, training.lr_factor)
     return True
 
+# %% ../../nbs/training/09_trial.ipynb #trial-kept-path
 def kept_path(scalars:list, tensors:dict, lr_factor:float)->list: # Of `Checkpoint`
     "The path of a training that was put away, without where it was stopped"
     path = []
@@ -377,6 +381,7 @@ def run_trial(
     row |= score_columns(task.score, outputs, best.targets) | dict(seconds_wall=time.perf_counter() - began)
     return Trial(row, [at for run in runs for at in run.path], outputs)
 
+# %% ../../nbs/training/09_trial.ipynb #trial-last-outputs
 def last_outputs(training:Training)->dict: # part -> (n_examples, n_classes)
     "What it says in the end; to its own training examples only where it is over"
     outputs = dict(training.path[-1].outputs)
@@ -384,6 +389,7 @@ def last_outputs(training:Training)->dict: # part -> (n_examples, n_classes)
     if training.is_over: outputs['train'] = averaged_outputs(training, 'train')
     return outputs
 
+# %% ../../nbs/training/09_trial.ipynb #trial-end-of
 def end_of(best:Training, runs:list)->dict:
     "The columns that say how it ended: done only where the trainings at all rates are"
     done = all(run.is_done for run in runs)
@@ -393,10 +399,12 @@ def lr_of(training:Training)->float:
     "The learning rate of its head, in its last phase"
     return training.entrant.strategy.phases[-1].lr*training.lr_factor
 
+# %% ../../nbs/training/09_trial.ipynb #trial-final-loss
 def final_loss(training:Training)->float:
     "By which rates are chosen"
     return settled_losses(training.path[-1].outputs['valid'], training.targets['valid']).mean()
 
+# %% ../../nbs/training/09_trial.ipynb #trial-averaged-outputs
 def averaged_outputs(training:Training, part:str)->np.ndarray:
     "What the averaged network says to examples"
     with training.average.applied(): return training.outputs(part)

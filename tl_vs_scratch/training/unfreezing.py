@@ -120,7 +120,7 @@ def stage_table(
         lr=[h['lr'] for h in learn.opt.hypers],
         output_shape=_output_shapes(learn, holders)), index=pd.Index(group_names(learn), name='stage'))
 
-# %% ../../nbs/training/02_unfreezing.ipynb #frozenmoved-assertionerror-s
+# %% ../../nbs/training/02_unfreezing.ipynb #unfreezing-frozen-moved
 class FrozenMoved(AssertionError):
     "Something in a frozen stage changed; `moved` names it"
     def __init__(self, moved):
@@ -128,6 +128,7 @@ class FrozenMoved(AssertionError):
         more = ', ...' if len(moved) > 12 else ''
         super().__init__(f"{counted(len(moved), 'frozen tensor')} moved: {', '.join(moved[:12])}{more}")
 
+# %% ../../nbs/training/02_unfreezing.ipynb #unfreezing-audit
 def _same(a, b): return b is not None and torch.equal(a.to(b.device), b)
 
 class _Audit(Callback):
