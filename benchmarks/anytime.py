@@ -7,8 +7,8 @@ FOLDER keeps what came of each training; what is missing is trained there first,
 folder `signs` is; without it, what needs it is left out. A constant rate and a running average of the weights (what the library does) is set
 beside the newest weights of the same training, schedule-free AdamW (Defazio et al. 2024, the authors' own package), a constant rate with a
 cool-down over the last fifth of the steps (Hu et al. 2024, Hägele et al. 2024), and one-cycle (Smith 2018). The first three are one training that
-is looked at on its way; the last two need a training, or its end, for each length. Each has the strategy's own rate and three times that, and takes
-what its validation examples prefer, over all seeds. Differences are of test accuracy, paired by seed, then over the pairs of a task and a strategy.
+is looked at on its way; the last two need a training, or its end, for each length. Each has the strategy's own rate and, but for fine-tuning, whose
+steps take long, three times that, and takes what its validation examples prefer, over all seeds. Differences are of test accuracy, paired by seed, then over the pairs of a task and a strategy.
 """
 
 import argparse
@@ -33,9 +33,9 @@ from tl_vs_scratch.training.paths import settled_losses
 from tl_vs_scratch.training.recipes import Anytime, OneCycle, Settings, parse_strategy
 from tl_vs_scratch.training.trial import Training
 
-PAIRS = [*((task, strategy, 100) for strategy in ('scratch:convnet', 'linear_probe', 'fine_tune') for task in ('digits', 'emoji')),
-         ('emoji_words', 'scratch:bag', 100), ('emoji_words', 'fine_tune', 100),
-         ('signs', 'scratch:convnet', 200), ('signs', 'fine_tune', 200)] # task, strategy, labels
+PAIRS = [*((task, strategy, 100) for strategy in ('scratch:convnet', 'linear_probe') for task in ('digits', 'emoji')),
+         ('emoji_words', 'scratch:bag', 100), ('signs', 'scratch:convnet', 200), ('emoji', 'fine_tune', 100), ('digits', 'fine_tune', 100),
+         ('emoji_words', 'fine_tune', 100), ('signs', 'fine_tune', 200)] # task, strategy, labels
 SEEDS, FACTORS = 3, (1., 3.)
 LENGTHS = 80, 320 # steps in all; checkpoints, so that one training passes through them
 COOLING = .2      # of the last part's steps
@@ -151,7 +151,7 @@ def train(data, pair, seed, file):
     settings = Settings(size=32 if task.medium.many == 'pictures' else None, max_steps=LENGTHS[-1])
     first = sum(int(phase.length(settings.batches(n))) for phase in entrant.strategy.phases[:-1])
     with faster():
-        for factor in FACTORS:
+        for factor in FACTORS[:1] if spec == 'fine_tune' else FACTORS:
             for way, kind, strategy, lengths in ways(entrant.strategy, first):
                 training = kind(task, replace(entrant, strategy=strategy), n, seed, settings, factor)
                 found = dict(task=name, strategy=spec, n=n, seed=seed, factor=factor)
