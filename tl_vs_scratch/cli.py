@@ -64,6 +64,7 @@ def use_cache(folder:Path|None):
     "Keep cached activations there; workers inherit it, too"
     if folder is not None: os.environ['TLVS_CACHE_DIR'] = str(folder.expanduser().absolute())
 
+# %% ../nbs/command/00_cli.ipynb #cli-fail
 def fail(error:Exception):
     "One sentence on stderr, and the exit status: 2 for options that make no sense, else 1"
     print(f'tl-vs-scratch: {in_words(error)}', file=sys.stderr)
@@ -78,10 +79,12 @@ def in_words(error:Exception)->str:
         said = f"can not use '{place}': {error.strerror.lower()}; choose another place, or change this one"
     return printable(said)
 
+# %% ../nbs/command/00_cli.ipynb #cli-show
 def show(text):
     "Print lines that may hold names of files"
     print('\n'.join(map(printable, str(text).split('\n'))))
 
+# %% ../nbs/command/00_cli.ipynb #cli-stopping
 class Stopping:
     "What Ctrl-C does. As a rule the program ends at once, with one sentence: what is kept is whole at any time"
     words = 'nothing was changed' # the sentence; each command has its own
@@ -101,6 +104,7 @@ class Stopping:
 
 stopping = Stopping()
 
+# %% ../nbs/command/00_cli.ipynb #cli-is-importing
 def is_importing(frame)->bool:
     "Is a module being imported? Then an exception may get lost, or turn into another one"
     while frame and frame.f_code.co_filename != '<frozen importlib._bootstrap>': frame = frame.f_back
@@ -111,6 +115,7 @@ def interrupted():
     print(f'\nstopped; {stopping.words}', file=sys.stderr)
     raise typer.Exit(130)
 
+# %% ../nbs/command/00_cli.ipynb #cli-show-json
 def show_json(data):
     "For a program"
     print(json.dumps(data, indent=1, default=str))
@@ -123,6 +128,7 @@ BUDGET_HELP = ('How long in all, such as 90s, 5m or 1h30m; or how much arithmeti
                'exactly, one training at a time.  [default: as the preset]')
 MARGIN_HELP = 'How much worse than the best is as good, in the unit of the score (.01 is a point of accuracy).'
 
+# %% ../nbs/command/00_cli.ipynb #cli-compare
 @app.command()
 def compare(
     data:Annotated[str, typer.Argument(help=f'{DATA_HELP}  [default: emoji]', show_default=False)]=None,
@@ -182,6 +188,7 @@ def same_as(file, data, out, asked:dict)->tuple: # (study, its budget)
     if own: raise ValueError(f"--from says what is asked; leave out {', '.join(own)}, or leave out --from")
     return same_study(file, data, out), read_recipe(file)['budget']
 
+# %% ../nbs/command/00_cli.ipynb #cli-run-and-finish
 def run_and_finish(study, show, margin:float, **how):
     "Train, and say what came of it; interrupted, what has come of it so far"
     with study.alone():
@@ -192,12 +199,14 @@ def run_and_finish(study, show, margin:float, **how):
             raise
         finish(study, show, margin)
 
+# %% ../nbs/command/00_cli.ipynb #cli-what-was-done
 def what_was_done(study)->str:
     "What this run has trained, and why nothing where it has not"
     if study.trained: return f"Trained {counted(study.trained, 'trial')}."
     if not study.missing(): return 'Nothing to train: all trials were finished before.'
     return 'Nothing to train: what this budget allows was done before; a larger one goes on from here.'
 
+# %% ../nbs/command/00_cli.ipynb #cli-finish
 def finish(study, show, margin:float):
     "Write what a study leaves and show what came of it"
     summary = study.summary(margin)
@@ -210,6 +219,7 @@ def finish(study, show, margin:float):
         print(f'\nWritten to {study.out}: study.db, results.csv, summary.json, report.html')
     if not len(study.finished()): raise OSError('every trial failed; report.html says why')
 
+# %% ../nbs/command/00_cli.ipynb #cli-print-answer
 def print_details(summary): show(summary.details())
 
 def print_answer(summary):
@@ -217,6 +227,7 @@ def print_answer(summary):
     show(summary.glance(typed_again()))
     print(f'\nEvery number and sentence: {summary.folder}/report.html, or the same command with --details')
 
+# %% ../nbs/command/00_cli.ipynb #cli-typed-again
 def typed_again(words=None)->str: # words: those after the program's name; None: as typed
     "The command that was typed, without what is new the next time"
     words, kept = list(sys.argv[1:] if words is None else words), ['tl-vs-scratch']

@@ -124,6 +124,7 @@ def believed(
     fit = -(measured @ kept @ measured/apart**2 + np.linalg.slogdet(all_of_it)[1])/2
     return fit, kept @ measured, apart**2*(np.eye(len(measured)) - kept)
 
+# %% ../../nbs/answers/03_advice.ipynb #expected-shortfalls
 def shortfalls(
     differences:np.ndarray, # Of each strategy (row) over each other (column), (strategies, strategies)
     errors:np.ndarray       # Their standard errors, 0 on the diagonal
@@ -140,16 +141,19 @@ def shortfalls(
         lost.append(below_the_best(draws(mean, spread) @ contrasts.T))
     return weighted(np.array(lost), fits)
 
+# %% ../../nbs/answers/03_advice.ipynb #shortfall-draws
 def draws(mean:np.ndarray, covariance:np.ndarray)->np.ndarray: # (DRAWS, len(mean))
     "Random values of such a mean and covariance, from the same luck each time"
     luck = np.random.default_rng(0).normal(size=(DRAWS, len(mean)))
     sizes, ways = np.linalg.eigh(covariance)
     return mean + luck*np.sqrt(sizes.clip(0)) @ ways.T
 
+# %% ../../nbs/answers/03_advice.ipynb #shortfall-below-the-best
 def below_the_best(drawn:np.ndarray)->np.ndarray: # (strategies,)
     "How far each is below the best of each draw, on average"
     return (drawn.max(1, keepdims=True) - drawn).mean(0)
 
+# %% ../../nbs/answers/03_advice.ipynb #shortfall-weighted
 def weighted(values:np.ndarray, fits:list)->np.ndarray:
     "The mean of rows, each counted by how well it explains what was measured (a logarithm)"
     weights = np.exp(np.array(fits) - max(fits))
@@ -166,6 +170,7 @@ def nothing_to_say(
     few = at.index.drop(ready)
     if len(ready) < 2: return Finding('few_seeds', tuple(few), dict(seeds=int(at.seeds[few].max())))
 
+# %% ../../nbs/answers/03_advice.ipynb #advice-square
 UNSURE = .5 # of the largest difference: how far one may be off that was measured with too few seeds
 
 def square(
@@ -181,6 +186,7 @@ def square(
         errors[a, b] = errors[b, a] = row.error
     return differences, far_from_all(errors, UNSURE*np.abs(differences).max())
 
+# %% ../../nbs/answers/03_advice.ipynb #advice-far-from-all
 def far_from_all(errors:np.ndarray, unsure:float)->np.ndarray:
     "The errors with those filled in that are not known: who has one of them may be off by as much from everybody"
     errors, few = errors.copy(), []
@@ -195,6 +201,7 @@ def far_from_all(errors:np.ndarray, unsure:float)->np.ndarray:
         errors[k, k] = 0
     return errors
 
+# %% ../../nbs/answers/03_advice.ipynb #advice-clearest-rival
 def clearest_rival(
     pairs:pd.DataFrame, # From `paired_table`, of one size
     one:str,            # A strategy
@@ -206,6 +213,7 @@ def clearest_rival(
     rival = max(rows, key=lambda other: np.nan_to_num(judged_by(rows[other])[0], nan=-np.inf))
     return find(rival, one, rows[rival])
 
+# %% ../../nbs/answers/03_advice.ipynb #advice-beaten
 def beaten(
     pairs:pd.DataFrame, # From `paired_table`, of one size
     labels              # Of strategies that are done, with enough seeds
@@ -335,6 +343,7 @@ def still_learning(study, n:int)->tuple: # Labels
     found = study.learning()
     return tuple(label for label in study.strategies if (label, n) in found)
 
+# %% ../../nbs/answers/03_advice.ipynb #advice-twice-the-time
 def twice_the_time(courses:list, gains)->tuple: # Mean and standard deviation, more is better
     "Where the mean of some courses would be"
     ends = [at_twice(course.step, gains(course.means), 0.) for course in courses]
@@ -344,6 +353,7 @@ def twice_the_time(courses:list, gains)->tuple: # Mean and standard deviation, m
     along_the_way = np.mean([f.high - f.low for f in ends])/4
     return np.mean(mids), (among_seeds + among_examples)/np.sqrt(len(ends)) + along_the_way
 
+# %% ../../nbs/answers/03_advice.ipynb #advice-forecast
 def forecast(
     study,
     label:str, # Still learning
@@ -360,11 +370,13 @@ def forecast(
     ends = within_range(study.score, gains(np.array([mid - 2*spread, mid, mid + 2*spread])))
     return Finding('not_decided', (label,), dict(n=n, seconds=seconds, chance=float(chance)) | ends)
 
+# %% ../../nbs/answers/03_advice.ipynb #advice-within-range
 def within_range(score, ends:np.ndarray)->dict: # low, mid, high
     "The ends of an interval and its middle, in the order of the score and no further than it goes"
     ends = np.sort(ends.clip(0, 1) if score.is_share else ends)
     return dict(zip(('low', 'mid', 'high'), map(float, ends)))
 
+# %% ../../nbs/answers/03_advice.ipynb #advice-forecasts
 def forecasts(
     study,
     table:pd.DataFrame, # From `score_table`

@@ -113,11 +113,13 @@ BILL = ('strategy n seed seconds flops kwh kwh_mark money_kwh money_kwh_mark mon
 AMOUNTS = ('kwh', 'money_kwh', 'money_hours', 'co2_g')
 NEEDED = ('strategy', 'n', 'seed', 'seconds', 'flops', 'device', 'threads')
 
+# %% ../../nbs/answers/13_bills.ipynb #bills-known
 def known(row:dict, name:str, otherwise):
     "The value of a column, where the row has one"
     value = row.get(name)
     return otherwise if value is None or pd.isna(value) else value
 
+# %% ../../nbs/answers/13_bills.ipynb #bills-energy-of
 def energy_of(row:dict, seconds:float, prices:Prices)->Energy:
     "As measured, where the trial was; else estimated"
     kwh = known(row, 'energy_kwh', nan)
@@ -128,6 +130,7 @@ def energy_of(row:dict, seconds:float, prices:Prices)->Energy:
     gpu_seconds = 0. if row['device'] == 'cpu' else seconds
     return estimate_energy(seconds*row['threads'], prices.watts_per_thread, gpu_seconds, prices.gpu_watts)
 
+# %% ../../nbs/answers/13_bills.ipynb #bills-bill-of
 def bill_of(row:dict, prices:Prices)->dict:
     "The bill of one trial"
     seconds = row['seconds'] + known(row, 'seconds_tuning', 0.)
@@ -139,6 +142,7 @@ def bill_of(row:dict, prices:Prices)->dict:
     about = {name: row[name] for name in ('strategy', 'n', 'seed', 'flops')}
     return about | amounts | marks | dict(seconds=seconds, how=energy.how)
 
+# %% ../../nbs/answers/13_bills.ipynb #bills-of-a-study
 def bills(
     study,  # A study, or its rows as `study.results` has them
     **given # Of `Prices`, by name: per_kwh, per_hour, grid, watts_per_thread, gpu_watts

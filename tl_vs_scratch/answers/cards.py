@@ -35,6 +35,7 @@ def of_ten(share:float)->str: # 'about 9 of 10'
     if share > .94: return f'about {round(100*share)} of 100'
     return f'about {tenths} of 10' if tenths else 'fewer than 1 of 10'
 
+# %% ../../nbs/answers/16_cards.ipynb #cards-first-words
 def first_words(medium, found:dict)->str:
     "How good it is, in one sentence"
     score = SCORES.get(found['score'])
@@ -42,6 +43,7 @@ def first_words(medium, found:dict)->str:
     return (f'Expect {of_ten(found["value"])} new {medium.many} to be named correctly, if they are like those it was '
             'tested on.')
 
+# %% ../../nbs/answers/16_cards.ipynb #cards-expected-words
 def expected_words(medium, expected:dict, score:Score)->str:
     "What the study says of the strategy"
     said = f"The study measured the strategy {plain(expected['strategy'])} with {expected['n']:,} labels: " \
@@ -53,6 +55,7 @@ def expected_words(medium, expected:dict, score:Score)->str:
     over = f"over {counted(expected['seeds'], 'training')} and the test {medium.many}"
     return f'{said} (95% interval {ends}, {over}){stopped}.'
 
+# %% ../../nbs/answers/16_cards.ipynb #cards-own-words
 def own_words(medium, found:dict, labels:int, score:Score)->str:
     "What this one network reached"
     reached, tests = score.say(found['value']), f"{found['examples']:,} test {medium.many}"
@@ -60,6 +63,7 @@ def own_words(medium, found:dict, labels:int, score:Score)->str:
             'It never saw them; but the study compares strategies on them, so where it has chosen the strategy, both '
             'figures flatter a little.')
 
+# %% ../../nbs/answers/16_cards.ipynb #cards-short-words
 def short_words(medium, found:dict)->list[str]:
     "How good it is, for a terminal"
     score = SCORES.get(found['score'])
@@ -158,6 +162,7 @@ model.to_onnx('model.onnx', 'new')
 tl-vs-scratch predict {folder} new --review review.html
 ```"""
 
+# %% ../../nbs/answers/16_cards.ipynb #cards-label-lines
 def label_lines(task)->str:
     "Labelled and test examples of each class"
     lines = [label_line(*row) for row in task.summary_table().itertuples(name=None)]
@@ -167,6 +172,7 @@ def label_line(name, labelled:int, test:int)->list[str]:
     "One class in such a table"
     return [plain(name), f'{labelled:,}', f'{test:,}']
 
+# %% ../../nbs/answers/16_cards.ipynb #cards-quality-part
 def quality_part(model, task, length, found:dict)->list[str]:
     "The sections that say how good it is"
     medium, score = task.medium, task.score
@@ -177,6 +183,7 @@ def quality_part(model, task, length, found:dict)->list[str]:
     sure = [calibrated, calibration_lines(medium, found['table'])]
     return ['## How good it is', *good, '## Where it fails', *fails, '## How sure it says it is', *sure]
 
+# %% ../../nbs/answers/16_cards.ipynb #cards-origin-part
 def origin_part(model, task, length, found:dict)->list[str]:
     "The sections that say how it was made, and of what"
     versions = ', '.join(f'{name} {version}' for name, version in model.about.versions.items())
@@ -187,6 +194,7 @@ def origin_part(model, task, length, found:dict)->list[str]:
             label_lines(task), plain(task.credit)]
     return ['## How it was made', *made, '## What it was trained on', *data, '## Versions', versions]
 
+# %% ../../nbs/answers/16_cards.ipynb #cards-card
 def card(
     model,      # A `Model`
     task,       # What it was trained on

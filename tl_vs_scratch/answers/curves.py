@@ -28,12 +28,14 @@ def ends(interval:tuple|None)->dict: # low and high, nan where there is none
     low, high = interval or (np.nan, np.nan)
     return dict(low=low, high=high)
 
+# %% ../../nbs/answers/02_curves.ipynb #trial-means
 def trial_means(trials:pd.DataFrame)->dict:
     "What trials that differ in their seed reached and cost, on average"
     found = {column: mean for column, mean in trials.reindex(columns=MEANT).mean().items()}
     gap, trained = trials.overfitting_gap.mean(), int(trials.trainable_params.max())
     return found | dict(seeds=len(trials), gap=gap, trainable_params=trained)
 
+# %% ../../nbs/answers/02_curves.ipynb #spreads-and-prior
 def spreads_of(tables:dict)->dict: # The same keys, without those that have too few seeds or examples
     "How each table of values (seeds, examples) spreads"
     return {key: spread_of(table) for key, table in tables.items() if enough(table)}
@@ -42,6 +44,7 @@ def prior_without(spreads:dict, key):
     "What all others show about how much seeds matter"
     return prior_of([spread for other, spread in spreads.items() if other != key])
 
+# %% ../../nbs/answers/02_curves.ipynb #score-table-of-a-study
 def score_table(study)->pd.DataFrame: # A row per strategy and n, with the columns `SCORE_COLUMNS`
     "Means over the seeds of what each strategy reached and cost, with the 95% interval of the test score"
     tables = {key: np.stack(list(by_seed.values())) for key, by_seed in study.values('test').items()}
@@ -66,6 +69,7 @@ def over_shared_seeds(
     first, second = [np.stack([values[key][seed] for seed in seeds]) for key in (a, b)]
     return gains(first), gains(second)
 
+# %% ../../nbs/answers/02_curves.ipynb #pair-values-of-a-study
 def pair_values(study)->dict: # (n, a, b) -> differences, (seeds, examples), above 0 where `a` is better
     "Every pair of strategies with the same labels, over their common seeds"
     values, found = study.values('test'), {}
@@ -76,6 +80,7 @@ def pair_values(study)->dict: # (n, a, b) -> differences, (seeds, examples), abo
             if pair: found[n, a, b] = np.subtract(*np.asarray(pair, float))
     return found
 
+# %% ../../nbs/answers/02_curves.ipynb #pair-numbers-of-one
 def pair_numbers(spread, prior, share:bool, among:int)->dict:
     "What stands in `paired_table` on a pair with enough seeds"
     low, high = pair_ends(spread, prior, share)
@@ -83,6 +88,7 @@ def pair_numbers(spread, prior, share:bool, among:int)->dict:
     error = pair_moments(spread, prior, share)[1]**.5
     return dict(low=low, high=high, error=error, wide_low=wide_low, wide_high=wide_high)
 
+# %% ../../nbs/answers/02_curves.ipynb #paired-table-of-a-study
 def paired_table(study)->pd.DataFrame: # A row per pair of strategies and n, with the columns `PAIR_COLUMNS`
     "All differences between two strategies, above 0 where `a` is better, over their common seeds, with 95% intervals"
     tables, rows = pair_values(study), []
@@ -161,12 +167,14 @@ def size_correlation(
     np.fill_diagonal(together, 1.)
     return together
 
+# %% ../../nbs/answers/02_curves.ipynb #places-of-a-band
 def places(log_sizes:np.ndarray)->np.ndarray:
     "Where a band is looked at: at the sizes, and between them where there are three or more"
     if len(log_sizes) < 3: return log_sizes
     between = [np.linspace(a, b, 60, endpoint=False) for a, b in zip(log_sizes, log_sizes[1:])]
     return np.append(np.concatenate(between), log_sizes[-1])
 
+# %% ../../nbs/answers/02_curves.ipynb #crossover-of-differences
 def crossover(
     differences:pd.DataFrame, # From `difference`: pretrained minus scratch, with columns n, difference, low, high
     correlation=None          # From `size_correlation`; None: the sizes are independent
@@ -184,6 +192,7 @@ def crossover(
     middle, half = line_band(sizes, (d.low + d.high).to_numpy()/2, correlation*np.outer(halves, halves), at)
     return res | between(np.exp(at), middle, half, np.interp(at, sizes, d.difference))
 
+# %% ../../nbs/answers/02_curves.ipynb #crossover-between
 def between(
     labels:np.ndarray, # Numbers of labels
     middle:np.ndarray, # Of the band at each of them
@@ -198,6 +207,7 @@ def between(
     if low is None or high is None: return dict(low=low, high=high)
     return dict(status='crossed', low=low, mid=min(max(falls_through(labels, line), low), high), high=high)
 
+# %% ../../nbs/answers/02_curves.ipynb #crossover-falls-through
 def falls_through(labels:np.ndarray, line:np.ndarray)->int: # Labels
     "Where a line falls through 0 first, on a logarithmic scale of labels"
     k = max(int(np.argmax(line <= 0)), 1)
@@ -213,6 +223,7 @@ def labels_for(
     reached = np.flatnonzero(gain >= 0)
     return float(labels[reached[0]]) if len(reached) else np.inf
 
+# %% ../../nbs/answers/02_curves.ipynb #score-covariance-of-tables
 def score_covariance(
     tables:list # Of the same examples, each (seeds, examples), at least three seeds
 )->tuple:       # (tables, tables), and how many deviations a 95% interval reaches
@@ -223,6 +234,7 @@ def score_covariance(
     np.fill_diagonal(covariance, [variance for variance, _ in found])
     return covariance, reach(min(df for _, df in found))
 
+# %% ../../nbs/answers/02_curves.ipynb #label-efficiency-of-gains
 def label_efficiency(
     gains:np.ndarray, # Each test example's value with `n` labels, more is better, (seeds, examples)
     n:int,            # Labels
@@ -243,6 +255,7 @@ def label_efficiency(
     low, high = labels_for(middle + half, np.exp(at)), labels_for(middle - half, np.exp(at))
     return res | dict(low=-float(n) if middle[0] + half[0] >= 0 else low - n, high=high - n)
 
+# %% ../../nbs/answers/02_curves.ipynb #efficiency-places
 def efficiency_places(log_sizes:np.ndarray, measured:np.ndarray)->np.ndarray:
     "Where the curve is looked at: from half of the smallest size on where it rises there, else from the smallest"
     steps = [np.linspace(a, b, 120, endpoint=False) for a, b in zip(log_sizes, log_sizes[1:])]

@@ -28,6 +28,7 @@ class Roll:
     low:float|None   # 95% interval of that; None with fewer than three rolls
     high:float|None
 
+# %% ../../nbs/answers/07b_dice.ipynb #dice-all-rolls
 @dataclass(frozen=True)
 class Rolls:
     "Two strategies with the same labels, seed after seed"
@@ -62,17 +63,20 @@ def best_two(study, n:int)->list[str]:
     if len(means) < 2: raise ValueError(f'two strategies are needed with {n:,} labels; {len(means)} finished')
     return means.nlargest(2).index.tolist()
 
+# %% ../../nbs/answers/07b_dice.ipynb #dice-finished-rows
 def finished_rows(study):
     "Of the table of results, those that can be compared; raises ValueError with one sentence where there are none"
     rows = study.results.query("status != 'failed'")
     if rows.empty: raise ValueError(f'nothing is finished in {study.out}; run the study first')
     return rows
 
+# %% ../../nbs/answers/07b_dice.ipynb #dice-most-rolled
 def most_rolled(study)->int:
     "The number of labels with the most trials, the largest of these"
     counts = finished_rows(study).groupby('n').seed.nunique()
     return int(counts[counts == counts.max()].index.max())
 
+# %% ../../nbs/answers/07b_dice.ipynb #dice-rolls-of
 def rolls_of(
     study,          # A `Study`, or `Results`
     a:str|None=None, # A strategy; None: the best
@@ -87,6 +91,7 @@ def rolls_of(
     colors = [study.strategies[label].color for label in (a, b)]
     return Rolls(a, b, n, study.score.name, colors, rolls, [o for o in (a, b) if (o, n) in study.learning()])
 
+# %% ../../nbs/answers/07b_dice.ipynb #dice-a-pair
 def a_pair(study, a:str|None, b:str|None, n:int)->list[str]:
     "Those that are named, and the best of the others"
     named = [label for label in (a, b) if label]
@@ -94,6 +99,7 @@ def a_pair(study, a:str|None, b:str|None, n:int)->list[str]:
     others = [label for label in best_two(study, n) if label not in named]
     return [*named, *others][:2]
 
+# %% ../../nbs/answers/07b_dice.ipynb #dice-shared
 def shared(study, a:str, b:str, n:int)->tuple: # Seeds, and a pair of (seeds, examples)
     "What two strategies reached with the seeds that they share, more is better"
     values = study.values('test')
@@ -105,6 +111,7 @@ def shared(study, a:str, b:str, n:int)->tuple: # Seeds, and a pair of (seeds, ex
 def check_finished(values:dict, label:str, n:int):
     if (label, n) not in values: raise ValueError(f"nothing of '{label}' is finished with {n:,} labels")
 
+# %% ../../nbs/answers/07b_dice.ipynb #dice-roll-of
 def roll_of(seed:int, k:int, pair:tuple, turn)->Roll:
     "The k-th roll"
     a, b = (float(turn(side[k - 1].mean())) for side in pair)

@@ -60,6 +60,7 @@ class Patient:
         known = getattr(self.learn.dls, 'c', None) or getattr(head, 'out_features', None)
         return float(np.log(known)) if isinstance(known, int) and known > 1 else np.nan
 
+# %% ../../nbs/answers/22_doctor.ipynb #doctor-rates
 def scaled(rate, times:float):
     "A rate, or a range of them, times something"
     if not isinstance(rate, slice): return rate*times
@@ -69,6 +70,7 @@ def rate_words(rate)->str:
     "A rate, or a range of them"
     return f'{rate.start or 0:g} to {rate.stop:g}' if isinstance(rate, slice) else f'{rate:g}'
 
+# %% ../../nbs/answers/22_doctor.ipynb #doctor-learners
 LEARNERS = {} # the detectors of learners; each gets a `Patient`
 
 # %% ../../nbs/answers/22_doctor.ipynb #doctor-norms
@@ -125,6 +127,7 @@ SHOT_UP, NO_BETTER, WELL = 5, .95, .7 # times what a guess loses; of the loss be
 UNMOVED, MORE, FELL = .98, 1000, .9  # of the loss before; times the rate; of the loss before
 RATES = 'training/00_recipes.ipynb'
 
+# %% ../../nbs/answers/22_doctor.ipynb #doctor-rate-words
 def loss_words(patient:Patient, times:float, other)->str:
     "What became of the loss at the rate, and in another rehearsal at so many times of it"
     rate, mine = patient.rate, patient.usual
@@ -136,6 +139,7 @@ def worst(rehearsal)->float:
     "The largest loss after the first step"
     return float(np.max(rehearsal.losses[1:]))
 
+# %% ../../nbs/answers/22_doctor.ipynb #doctor-rate-too-high
 @looks_for('a learning rate that is too high', LEARNERS)
 def rate_too_high(patient:Patient):
     "The loss gets worse, and with a tenth of the rate it does not"
@@ -148,6 +152,7 @@ def rate_too_high(patient:Patient):
     if not (shot_up and not worst(tenth) > worst(usual)/2 or no_better and tenth.last < WELL*usual.last): return None
     return Symptom('The learning rate is too high', loss_words(patient, .1, tenth), 'Try a tenth of it', RATES)
 
+# %% ../../nbs/answers/22_doctor.ipynb #doctor-rate-too-low
 @looks_for('a learning rate that is too low', LEARNERS)
 def rate_too_low(patient:Patient):
     "The loss stays where it is, and with a thousand times the rate it falls"
@@ -168,12 +173,14 @@ def step_losses(recorder)->np.ndarray:
     sums = values*(1 - beta**np.arange(1, len(values) + 1))
     return np.diff(sums*1., prepend=0.)/(1 - beta) + np.r_[0., sums[:-1]]
 
+# %% ../../nbs/answers/22_doctor.ipynb #doctor-still-falls
 def still_falls(losses:np.ndarray)->bool:
     "Is the last quarter clearly below the one before?"
     before, last = np.array_split(losses, 4)[2:]
     noise = np.sqrt(before.var(ddof=1)/len(before) + last.var(ddof=1)/len(last))
     return before.mean() - last.mean() > max(2*noise, FALLING*before.mean())
 
+# %% ../../nbs/answers/22_doctor.ipynb #doctor-has-settled
 def has_settled(recorder)->bool:
     "Did validation hardly improve any more in the last quarter of the epochs?"
     names = list(recorder.metric_names)[1:]
@@ -181,6 +188,7 @@ def has_settled(recorder)->bool:
     losses = [float(row[names.index('valid_loss')]) for row in recorder.values]
     return len(losses) > 1 and losses[-1] > SETTLED*losses[-1 - max(1, len(losses)//4)]
 
+# %% ../../nbs/answers/22_doctor.ipynb #doctor-undertrained-detector
 @looks_for('a training that ended too early', LEARNERS)
 def undertrained(patient:Patient):
     "The last fit of the learner"
@@ -267,6 +275,7 @@ def doctor(
     from fastai.torch_core import no_random
     with no_random(): return examined(what, loader, lr, task, groups, loss_func, opt)
 
+# %% ../../nbs/answers/22_doctor.ipynb #doctor-examined
 def examined(what, loader, lr, task, groups, loss_func, opt)->Checkup:
     "Whatever it is"
     if is_learner(what): return of_learner(what, lr, task_of(what) if task is None else task, groups)
@@ -275,12 +284,14 @@ def examined(what, loader, lr, task, groups, loss_func, opt)->Checkup:
         return of_network(what, loader, lr, task, groups, loss_func, opt)
     return of_task(load_task(what), groups)
 
+# %% ../../nbs/answers/22_doctor.ipynb #doctor-of-task
 def of_task(task:Task, groups=None)->Checkup:
     "Of data alone"
     if groups is not None and len(groups) != len(task): raise ValueError(
         f'groups has {len(groups)} entries, and task {task.name} has {len(task)} {task.medium.many}; give one for each')
     return joined(f"Task '{task.name}'", ask(DATA, Data(task, groups)))
 
+# %% ../../nbs/answers/22_doctor.ipynb #doctor-of-learner
 def task_of(learn)->Task|None:
     "The task that a learner's loaders were made from, if one was"
     found = getattr(learn.dls, 'task', None)
@@ -292,6 +303,7 @@ def of_learner(learn, lr, task, groups)->Checkup:
     if task: parts.append(of_task(task, groups))
     return joined(f'Learner of {type(learn.model).__name__}', *parts)
 
+# %% ../../nbs/answers/22_doctor.ipynb #doctor-of-network
 def of_network(model, loader, lr, task, groups, loss_func, opt)->Checkup:
     "Of a PyTorch network; of its rate only where one is known"
     from tl_vs_scratch.training.rehearsals import plain_learner
@@ -302,5 +314,6 @@ def of_network(model, loader, lr, task, groups, loss_func, opt)->Checkup:
     if task: parts.append(of_task(task, groups))
     return joined(f'Network {type(model).__name__}', *parts)
 
+# %% ../../nbs/answers/22_doctor.ipynb #doctor-what-it-is
 def is_learner(what)->bool: return hasattr(what, 'dls') and hasattr(what, 'model')
 def is_network(what)->bool: return hasattr(what, 'parameters') and hasattr(what, 'forward')

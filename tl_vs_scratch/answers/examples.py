@@ -27,16 +27,19 @@ def data_uri(
     "The data as an address that a page can show without loading anything"
     return f'data:{mime};base64,{base64.b64encode(data).decode()}'
 
+# %% ../../nbs/answers/08_examples.ipynb #examples-scope-of
 def scope_of(looks:list)->str:
     "A class that only what shows these examples has: two explorers on a page must not take each other's"
     return f'of-{digest(looks, length=8)}'
 
+# %% ../../nbs/answers/08_examples.ipynb #examples-template
 def template(name:str):
     "A template of ours; every text that it fills in is escaped, and a name that it does not know is an error"
     lean = dict(trim_blocks=True, lstrip_blocks=True)
     pages = Environment(loader=PackageLoader('tl_vs_scratch'), autoescape=True, undefined=StrictUndefined, **lean)
     return pages.get_template(name)
 
+# %% ../../nbs/answers/08_examples.ipynb #examples-sheet
 class Sheet:
     "The examples that a report shows, and what was embedded for them"
     def __init__(self,

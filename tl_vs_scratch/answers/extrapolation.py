@@ -95,6 +95,7 @@ def crossings(curves:np.ndarray, labels:np.ndarray, target:float)->np.ndarray: #
     reached = curves >= target
     return np.where(reached.any(0), labels[reached.argmax(0)], np.inf)
 
+# %% ../../nbs/answers/02a_extrapolation.ipynb #extrapolation-class
 @dataclass(frozen=True, eq=False)
 class Extrapolation:
     "The learning curve of a strategy beyond the largest size, as many curves that are possible"
@@ -141,12 +142,14 @@ class Extrapolation:
         low, mid, high = np.ceil(label_quantiles(first))
         return dict(low=low, mid=mid, high=high)
 
+# %% ../../nbs/answers/02a_extrapolation.ipynb #extrapolation-near
 def check_near(n:float, measured:int):
     "Stop with one sentence outside of what can be said"
     if not measured <= n <= 2*measured: raise ValueError(
         f'{n:,} labels are not between the {measured:,} that were measured and twice as many: '
         'nothing worth its name can be said there; measure more sizes')
 
+# %% ../../nbs/answers/02a_extrapolation.ipynb #extrapolation-quantiles
 def label_quantiles(first:np.ndarray)->np.ndarray: # low, middle, high; inf beyond twice the labels
     "The median and the 95% interval of numbers of labels, some of which are not known"
     return np.quantile(first, [.025, .5, .975], method='nearest')
@@ -167,6 +170,7 @@ def tables_of(
     tables = {n: study.score.gains(np.stack(list(values[n].values()))) for n in sorted(values)}
     return {n: np.asarray(table, float) for n, table in tables.items() if enough(table)}
 
+# %% ../../nbs/answers/02a_extrapolation.ipynb #extrapolation-continued
 def continued(
     tables:dict # n -> values, (seeds, examples), more is better; at least three sizes, ascending
 )->tuple:       # Labels, from the largest size to twice as many, and (labels, draws)
@@ -176,6 +180,7 @@ def continued(
     measured, labels = np.array([table.mean() for table in values]), np.geomspace(sizes[-1], 2*sizes[-1], 61)
     return labels, possible_curves(measured, covariance*(reach/1.96)**2, sizes, labels)
 
+# %% ../../nbs/answers/02a_extrapolation.ipynb #extrapolation-of-a-study
 def extrapolate(
     study,            # A `Study`, or `Results`
     strategy:str,     # The label of one of its strategies
@@ -189,6 +194,7 @@ def extrapolate(
     labels, curves = continued(tables)
     return Extrapolation(strategy, study.score, labels, np.clip(curves, *limits(tables, study.score.is_share)))
 
+# %% ../../nbs/answers/02a_extrapolation.ipynb #extrapolation-limits
 def limits(
     tables:dict,   # n -> values, more is better
     is_share:bool  # Is the score the share of something?
@@ -197,6 +203,7 @@ def limits(
     if is_share: return 0., 1.
     return -np.inf, 0. if all((table <= 0).all() for table in tables.values()) else np.inf
 
+# %% ../../nbs/answers/02a_extrapolation.ipynb #extrapolation-more-labels
 def more_labels(
     study,
     strategy:str, # Its label

@@ -64,6 +64,7 @@ def depths_of(
     colors = {label: study.strategies[label].color for label in table.strategy.unique()}
     return depths_in(table, body, study.score.name, colors)
 
+# %% ../../nbs/answers/07c_freezing.ipynb #ice-depths-in
 def depths_in(
     table,      # A row per strategy and number of labels, as `score_table` gives them, the least trained first
     body:str,   # On which they were trained
@@ -80,12 +81,14 @@ def by_labels(table, sizes:list)->dict: # Number of labels -> list of `Depth`
     for row in table.itertuples(): at[row.n].append(depth_of(row, sizes))
     return at
 
+# %% ../../nbs/answers/07c_freezing.ipynb #ice-is-whole
 OTHERWISE = 'with new modules on top', 'sees what every stage gives' # as `Strategy.sentence` says it
 
 def is_whole(arm)->bool:
     "Is it the pretrained body itself, with a head at its end? A graft and a head on all stages are something else"
     return arm.start == 'pretrained' and not any(words in arm.words for words in OTHERWISE)
 
+# %% ../../nbs/answers/07c_freezing.ipynb #ice-on-one-body
 def on_one_body(study)->tuple: # Its name, and rows of `score_table`
     "Strategies with the pretrained body that most of them share, from the least trained to the most"
     bodies = {label: arm.body for label, arm in study.strategies.items() if is_whole(arm)}
@@ -94,6 +97,7 @@ def on_one_body(study)->tuple: # Its name, and rows of `score_table`
     table = table[(table.strategy.map(bodies) == body) & (table.trainable_params > 0)]
     return body, table.sort_values('trainable_params', kind='stable')
 
+# %% ../../nbs/answers/07c_freezing.ipynb #ice-depth-of
 def depth_of(row, sizes:list)->Depth:
     "A row of `score_table` as a depth"
     low, high = (None, None) if np.isnan(row.low) else (row.low, row.high)

@@ -65,12 +65,14 @@ def lead_lines(summary)->list[str]:
     said = [f'{take}: {spoken(taken)}, {good}{not_the_first}.', sure_line(summary), *sides_line(summary)]
     return said + failed_lines(summary)
 
+# %% ../../nbs/answers/20_glance.ipynb #glance-passed-over
 def passed_over(summary, first:str)->str:
     "Why the one with the best score is not what to take"
     near_enough = any(reason.kind == 'within' for reason in summary.advice.reasons)
     if near_enough: return '; nothing that is about as good is cheaper'
     return f'; {spoken(first)} stands higher, but too little of it was trained to count'
 
+# %% ../../nbs/answers/20_glance.ipynb #glance-failed-lines
 def failed_lines(summary)->list[str]:
     "How many trainings failed, where some did"
     failed = [finding for finding in summary.cautions if finding.kind == 'failed']
@@ -81,6 +83,7 @@ def at_largest(summary)->pd.DataFrame:
     rows = summary.table[summary.table.n == summary.table.n.max()].set_index('strategy')
     return rows.iloc[np.argsort(-np.asarray(summary.score.gains(rows.score)), kind='stable')]
 
+# %% ../../nbs/answers/20_glance.ipynb #glance-no-answer
 def no_answer(summary)->str:
     "Why nothing can be said yet"
     if summary.table.empty: return 'No answer: no training has finished.'
@@ -88,6 +91,7 @@ def no_answer(summary)->str:
     if len(rows) == 1: return f'No comparison: {spoken(rows.index[0])} was the only strategy.'
     return 'No answer yet: each strategy has to be trained at least three times before any can be called better.'
 
+# %% ../../nbs/answers/20_glance.ipynb #glance-sure-line
 def sure_line(summary)->str:
     "How near to the best it is expected to be"
     advice, score = summary.advice, summary.score
@@ -150,6 +154,7 @@ def next_steps(
     if summary.mixed_up: steps.append((mixed_words(summary), f'{folder}/report.html'))
     return steps + [(capital(words), '') for words in summary.left_out]
 
+# %% ../../nbs/answers/20_glance.ipynb #glance-keep
 def keep(summary, folder:str)->tuple: # (what for, command)
     "Which model to keep, how long that takes, and how to limit it where nobody knows"
     row = at_largest(summary).loc[summary.network]
@@ -159,10 +164,12 @@ def keep(summary, folder:str)->tuple: # (what for, command)
     command += '' if known else ' --budget 10m'
     return f'Keep a model ({spoken(summary.network)}, on all labels; {long})', command
 
+# %% ../../nbs/answers/20_glance.ipynb #glance-longer
 def longer(again:str|None)->str:
     "How to give a study more time"
     return f'{again} --budget 10m' if again else "compare(..., budget='10m'), all else as before"
 
+# %% ../../nbs/answers/20_glance.ipynb #glance-label-words
 def label_more(found:dict, score)->str: # From `more_labels`
     "What more labels would bring"
     gain, low, high = found['gain'], found['low'], found['high']
@@ -174,11 +181,13 @@ def gain_number(score, gain:float)->str:
     "A gain in as few digits as will do; accuracy counts of a hundred"
     return f'{round(100*gain):d}' if score.name == 'accuracy' else score.difference(gain)
 
+# %% ../../nbs/answers/20_glance.ipynb #glance-mixed-words
 def mixed_words(summary)->str:
     "Which two classes to look at"
     truth, taken, share = summary.mixed_up
     return f"Look at what it knows least: '{truth}', {share:.0%} right, most often taken for '{taken}'"
 
+# %% ../../nbs/answers/20_glance.ipynb #glance-steps-text
 def steps_text(steps:list)->str:
     "The steps for a terminal"
     lines = ['What next?']

@@ -35,6 +35,7 @@ class Way:
         before = sum(s <= seconds for s in self.seconds)
         return before - 1 if before else None
 
+# %% ../../nbs/answers/07a_growing.ipynb #growing-growth
 @dataclass(frozen=True)
 class Growth:
     "How all strategies of a study went, with all numbers of labels"
@@ -90,16 +91,19 @@ def shown_examples(
     chosen = positions[in_turn(truth[positions], most)].tolist()
     return {i: dict(truth=int(truth[i]), look=look_of(mime, kept[i])) for i in chosen}
 
+# %% ../../nbs/answers/07a_growing.ipynb #growing-look-of
 def look_of(mime:str, kept:bytes)->str:
     "What to show of an example: its data as an address, or the beginning of a text"
     return kept.decode()[:60] if mime.startswith('text/') else data_uri(mime, kept)
 
+# %% ../../nbs/answers/07a_growing.ipynb #growing-in-turn
 def in_turn(labels:np.ndarray, many:int)->np.ndarray: # Positions
     "As many as asked for, of all classes in turn"
     turn = np.zeros(len(labels), int)
     for label in np.unique(labels): turn[labels == label] = np.arange((labels == label).sum())
     return np.lexsort((labels, turn))[:many]
 
+# %% ../../nbs/answers/07a_growing.ipynb #growing-ways-of
 def ways_of(
     study,         # A `Study`, or `Results`
     positions:list # In the test set, of the examples to follow
@@ -111,6 +115,7 @@ def ways_of(
         ways.setdefault(row.strategy, {})[str(row.n)] = way_of(row, looks, paths[row.strategy, row.n])
     return ways
 
+# %% ../../nbs/answers/07a_growing.ipynb #growing-mean-looks
 def mean_looks(
     checkpoints:pd.DataFrame # Of one strategy and size: seed, step, seconds, test_score
 )->pd.DataFrame: # By step: seconds and test_score, means over the seeds
@@ -119,6 +124,7 @@ def mean_looks(
     seconds = checkpoints.groupby('step').seconds.mean().cummax()
     return pd.DataFrame(dict(seconds=seconds, test_score=scores.mean(axis=1))).dropna()
 
+# %% ../../nbs/answers/07a_growing.ipynb #growing-way-of
 def way_of(row, looks:pd.DataFrame, taken:list)->Way:
     "From a row of `score_table` and `mean_looks`; without any there is a single look at the end"
     seconds, scores = (looks.seconds, looks.test_score) if len(looks) else ([row.seconds], [row.score])
@@ -127,6 +133,7 @@ def way_of(row, looks:pd.DataFrame, taken:list)->Way:
 
 def four_digits(numbers)->list: return [round(float(o), 4) for o in numbers]
 
+# %% ../../nbs/answers/07a_growing.ipynb #growing-first-paths
 def first_paths(study, positions:list)->dict: # (strategy, n) -> class numbers, (looks, examples)
     "What the first seed took these examples for, look by look; a rival has one look"
     found, watched = {}, study.task.watched

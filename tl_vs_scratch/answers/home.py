@@ -96,6 +96,7 @@ def take_home(
     found = facts_of(study, label, training, length) | dict(expected=expected, remarks=remarks(label, advised))
     return written(model, task, length, found, folder)
 
+# %% ../../nbs/answers/17_home.ipynb #home-folder-for
 def folder_for(out)->Path:
     "The folder of the model; one sentence, before anything is trained, where there can be none"
     folder = Path(out).expanduser()
@@ -104,11 +105,13 @@ def folder_for(out)->Path:
         f"can not make the folder '{folder}' for the model: {str(e.strerror).lower()}; choose another") from e
     return folder
 
+# %% ../../nbs/answers/17_home.ipynb #home-facts-of
 def facts_of(study:Results, label:str, training, length)->dict:
     "What a model's card says of how it was made"
     return dict(recipe=study.strategies[label].words, cost=cost_of(training), length=asdict(length),
                 labels=training.task.labels_available)
 
+# %% ../../nbs/answers/17_home.ipynb #home-written
 def written(model, task:Task, length, found:dict, folder:Path):
     "Measure a model, and keep it with its card"
     outputs, _ = model.outputs(model.examples)

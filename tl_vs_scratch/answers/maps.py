@@ -82,6 +82,7 @@ class FeatureMap:
     alike:dict      # Network -> list of shares, a stage each: see `alike`
     chance:float    # What that share would be without any network
 
+# %% ../../nbs/answers/07d_maps.ipynb #maps-own-or-made
 def own_or_made(nets, body)->dict:
     "Networks by name: those given, or random and pretrained weights of the body"
     from fastai.torch_core import no_random
@@ -94,12 +95,14 @@ def network_of(one):
     "The network of a learner or a `Model`, or the network itself"
     return getattr(one, 'model', getattr(one, 'net', one))
 
+# %% ../../nbs/answers/07d_maps.ipynb #maps-excerpt-of
 def excerpt_of(task, source)->str:
     "What to show of an example; raises OSError with one sentence where it is gone"
     kept = task.medium.excerpt(source)
     if kept is None: raise OSError(f'can not read {source}; is the folder of the task {task.name} still there?')
     return look_of(task.medium.excerpt_type, kept)
 
+# %% ../../nbs/answers/07d_maps.ipynb #maps-feature-map
 def feature_map(
     task,            # A `Task`, with its examples
     nets:dict|None=None, # Name -> `StagedNet`, learner or `Model`, all with the same stages; None: two starts of `body`

@@ -131,6 +131,7 @@ def model_behind(study, label:str, n:int, seed:int):
     if not frozen or not isinstance(entrant.body, str): return None
     return MeanOfWords(study.task, entrant.body, n, seed, study.settings, strategy.all_stages)
 
+# %% ../../nbs/answers/07a_marked.ipynb #marked-marker-class
 class Marker:
     "Which words to mark in the test texts that a report shows, as strategies with `n` labels weigh them"
     def __init__(self, study, n:int):
@@ -164,6 +165,7 @@ class Marker:
         spans = words_in(text)
         return heaviest(spans, model.falls(text, spans)) if spans else []
 
+# %% ../../nbs/answers/07a_marked.ipynb #marked-marker-for
 def marker_for(study, n:int)->Marker|None:
     "Of a study of texts; None of others"
     return Marker(study, n) if isinstance(study.medium, Texts) and hasattr(study, 'store') else None

@@ -56,6 +56,7 @@ def axes(
         spine.set_color(INK)
     return ax
 
+# %% ../../nbs/answers/06_plots.ipynb #plots-legend
 def legend(
     ax,     # Axes with labelled lines; without any, nothing happens
     **where # As `Axes.legend` takes it
@@ -67,6 +68,7 @@ def legend_below(ax):
     "A legend under the axes, where it hides nothing"
     legend(ax, loc='upper center', bbox_to_anchor=(.5, -.16), ncols=3)
 
+# %% ../../nbs/answers/06_plots.ipynb #plots-empty
 def empty(
     ax,                                # Axes without data
     words:str='no finished trial yet'  # What to say instead
@@ -222,6 +224,7 @@ def _guesses_of(study, strategy:str, n:int, seed:int)->np.ndarray: # Class numbe
     known = f"{', '.join(study.strategies)} with n in {study.sizes}"
     raise ValueError(f"the study has no finished trial of '{strategy}' with n={n} and seed={seed}; it has {known}")
 
+# %% ../../nbs/answers/06_plots.ipynb #show-predictions-of-a-trial
 def show_predictions(
     study,              # A `Study`
     strategy:str,       # A label of the study
@@ -242,6 +245,7 @@ def show_predictions(
     fig.suptitle(title, fontsize=9, color=INK)
     return fig
 
+# %% ../../nbs/answers/06_plots.ipynb #show-predictions-rows
 def _two_rows(columns:int):
     "A figure with two rows of places for examples"
     fig, (above, below) = plt.subplots(2, columns, figsize=(1.05*columns, 2.9), layout='constrained', squeeze=False)
@@ -249,6 +253,7 @@ def _two_rows(columns:int):
     for ax in (*above, *below): ax.axis('off')
     return fig, above, below
 
+# %% ../../nbs/answers/06_plots.ipynb #show-predictions-sources
 def _sources(study)->dict: # Position in the test set -> what the medium can draw
     "The test examples; of a study that was read from its folder, the small copies that it keeps"
     task = study.task
@@ -257,6 +262,7 @@ def _sources(study)->dict: # Position in the test set -> what the medium can dra
     def source(copy): return copy.decode() if is_text else io.BytesIO(copy)
     return own or {k: source(copy) for k, copy in study.excerpts().items()}
 
+# %% ../../nbs/answers/06_plots.ipynb #show-predictions-example
 def _draw_example(ax, task, source, truth:int, guess:int):
     "One example, with its class and what it was taken for"
     task.medium.draw(ax, source)

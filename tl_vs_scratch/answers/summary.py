@@ -141,16 +141,19 @@ def glance(self:Summary,
     table = [] if self.table.empty else [table_text(short_table(self)), steps_text(self.steps(again))]
     return '\n\n'.join(['\n'.join(lead_lines(self)), *filter(None, table)])
 
+# %% ../../nbs/answers/05_summary.ipynb #summary-steps
 @patch
 def steps(self:Summary, again:str|None=None)->list: # Of (what for, command)
     "What to do next"
     return [] if self.table.empty else next_steps(self, self.folder, again)
 
+# %% ../../nbs/answers/05_summary.ipynb #summary-details
 @patch
 def details(self:Summary)->str:
     "Everything: the whole table, and every sentence"
     return self.shown().to_string(index=False) + '\n\n' + '\n'.join(self.words)
 
+# %% ../../nbs/answers/05_summary.ipynb #summary-shown
 @patch
 def __repr__(self:Summary): return self.glance()
 
@@ -163,6 +166,7 @@ def _repr_html_(self:Summary):
     return (f"<p><strong>{lead}</strong></p><p>{' '.join(more)}</p>{table}{steps_html(self.steps())}"
             f'<details><summary>In detail</summary>{folded}</details>')
 
+# %% ../../nbs/answers/05_summary.ipynb #summary-steps-html
 def steps_html(steps:list)->str:
     "What to do next, as a list"
     def command(text): return f': <code>{escape(text)}</code>' if text else ''
@@ -186,6 +190,7 @@ def crossing(
         if expected: found = dict(status='expected', **expected)
     return found | dict(pretrained=pretrained, scratch=scratch, comparison=kind)
 
+# %% ../../nbs/answers/05_summary.ipynb #summary-advise
 def advise(
     study,
     table:pd.DataFrame, # From `score_table`
@@ -202,6 +207,7 @@ def advise(
     unsure = {*learning, *missing, *few}
     return recommend(table, pairs, margin, learning, rivals, missing, outlook(study, n, unsure) if unsure else None)
 
+# %% ../../nbs/answers/05_summary.ipynb #summarise-a-study
 def summarise(
     study,           # A `Study`, or `Results` that were read
     margin:float=.01 # How much worse than the best is as good, in the score's unit
@@ -225,6 +231,7 @@ def summarise(
         mixed_up=mixed_up(study, advice.strategy, n), left_out=tuple(task.left_out()), folder=as_typed(study.out),
         recipe=study.recipe())
 
+# %% ../../nbs/answers/05_summary.ipynb #summary-as-typed
 def as_typed(folder)->str:
     "Where a folder is, as one would type it"
     out = Path(folder)

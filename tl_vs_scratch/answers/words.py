@@ -87,6 +87,7 @@ PHRASES = dict(
         mistakes='log loss counts all {many} alike, and a few answers that are sure and wrong can outweigh many right '
                  'ones.'))
 
+# %% ../../nbs/answers/04_words.ipynb #phrases-of-a-score
 def phrases(score)->Phrases:
     "How to speak of a score, also of one that we do not know"
     if score.name in PHRASES: return PHRASES[score.name]
@@ -122,6 +123,7 @@ def take_words(advice)->str:
     if not advice.strategy: return 'No advice yet.'
     return f"{'So far' if advice.undecided else 'Take'} {advice.strategy}."
 
+# %% ../../nbs/answers/04_words.ipynb #behind-words
 def behind(finding, score)->str:
     "Why one is out: another is clearly ahead"
     (better, worse), numbers = finding.strategies, finding.numbers
@@ -133,12 +135,14 @@ def price(numbers:dict)->str:
     "What a training costs"
     return f"{numbers['seconds']:.1f} s and {numbers['flops']/1e12:.2f} TFLOP a training"
 
+# %% ../../nbs/answers/04_words.ipynb #few-seeds-words-why
 def few_seeds_words(finding)->str:
     "That there are too few seeds for any claim"
     seeds = finding.numbers['seeds']
     return (f"With {counted(seeds, 'seed')} nothing can be told apart; run at least 3 seeds "
             f"({', '.join(finding.strategies)}).")
 
+# %% ../../nbs/answers/04_words.ipynb #shortfall-words-why
 def exact_amount(score, difference:float)->str: # '0.6 points'
     "With a digit more than `amount`"
     return f'{100*difference:.1f} {score.unit}' if score.is_share else f'{difference:.3f} {score.unit}'
@@ -148,6 +152,7 @@ def shortfall_words(score, shortfall:float)->str: # 'probably within 0.6 points 
     if abs(shortfall) < (5e-4 if score.is_share else 5e-3): return 'almost surely the best'
     return f'probably within {exact_amount(score, shortfall)} of the best'
 
+# %% ../../nbs/answers/04_words.ipynb #within-words-why
 def within_words(finding, score)->str:
     "Why one is taken: it is near enough to the best, and cheap"
     (taken,), r = finding.strategies, finding.numbers
@@ -225,6 +230,7 @@ def verdict_words(
     if low > 0: return f'{a} is ahead'
     return f'{b} is ahead' if high < 0 else 'can not be told apart'
 
+# %% ../../nbs/answers/04_words.ipynb #prove-nothing-words
 def prove_nothing(seeds:int)->str:
     "What one or two seeds prove"
     return 'one seed proves nothing' if seeds == 1 else f'{seeds} seeds prove nothing'
@@ -233,6 +239,7 @@ def pair_words(score, a:str, b:str)->str:
     "What was subtracted from what, so that above 0 means that `a` is better"
     return f'{a} minus {b}' if score.higher_is_better else f'{b} minus {a}'
 
+# %% ../../nbs/answers/04_words.ipynb #lead-words
 def lead(finding, score)->str:
     "How large a difference is that may be none, and for whom"
     difference = finding.numbers['difference']
@@ -246,6 +253,7 @@ def few_seeds_lead(finding, score)->str:
     which = 'one seed, which proves' if seeds == 1 else f'{seeds} seeds, which prove'
     return f'{shown} in {which} nothing'
 
+# %% ../../nbs/answers/04_words.ipynb #finding-words-why
 def finding_words(finding, score)->str:
     "Half a sentence on two strategies at one number of labels"
     loses = not score.higher_is_better and finding.numbers['difference'] < 0
@@ -259,6 +267,7 @@ def finding_words(finding, score)->str:
     if finding.kind == 'alike': return f'{n}: {a} and {b} can not be told apart {shown}'
     return f"{n}: between {a} and {b} nothing is decided, {still_learns(r['learning'])} (so far {shown[1:]}"
 
+# %% ../../nbs/answers/04_words.ipynb #compared-words-why
 def compared_words(compared, score)->list[str]:
     "A sentence per strategy from scratch, as `compared` of advice found it"
     words = []
@@ -299,6 +308,7 @@ def rival_words(finding, score, medium)->str:
     return (f"{listed(labels)} {does} worse than a plain model on {medium.plain_words}, without any network "
             f"({score.say(finding.numbers['score'])}): too few labels for a network, or something is wrong with it.")
 
+# %% ../../nbs/answers/04_words.ipynb #forecast-words-why
 def forecast_words(finding, score, taken:str|None)->str:
     "Where a strategy is going that was stopped before it was done"
     (label,), r = finding.strategies, finding.numbers
@@ -309,6 +319,7 @@ def forecast_words(finding, score, taken:str|None)->str:
     return (f"{label} was stopped while it was still learning: with twice its time, {time_words(r['seconds'])} more a "
             f'training, it would be at about {then}{likely}.')
 
+# %% ../../nbs/answers/04_words.ipynb #chance-words-why
 def chance_words(chance:float)->str:
     "How likely, to a twentieth"
     if chance < .05: return 'by then it is unlikely to'
@@ -318,6 +329,7 @@ def time_words(seconds:float)->str: # '12 s', '3 minutes'
     "How long, roughly"
     return f'{max(1, round(seconds))} s' if seconds < 100 else f'{round(seconds/60)} minutes'
 
+# %% ../../nbs/answers/04_words.ipynb #caution-why
 def caution(finding, score, medium)->str:
     "One thing to be careful about, in a sentence"
     r = finding.numbers
@@ -431,6 +443,7 @@ def versions_words(versions:dict)->str:
     "Names and versions in a line"
     return ', '.join([f'{name} {version}' for name, version in versions.items()])
 
+# %% ../../nbs/answers/04_words.ipynb #devices-and-circumstances
 def devices(study)->list[str]:
     "On what each finished training ran"
     done = study.results.query("status != 'failed'")
@@ -447,6 +460,7 @@ def circumstances(study)->list: # (name, list of texts)
     return [('Machine', once(machines)), ('Device', once(devices(study))), ('Run on', once(days)),
             ('Versions', once(versions)), ('Digests', [f'the task {study.task.fingerprint}', *digests])]
 
+# %% ../../nbs/answers/04_words.ipynb #facts-of-a-study
 def facts(study)->list: # (name, sentence or list of sentences)
     "How the numbers came about"
     one, many = study.medium.one, study.medium.many
@@ -475,12 +489,14 @@ def certainty_limits(summary)->list[str]:
         "may miss it by chance alone. Words such as 'ahead' allow for that, the intervals in the tables do not.")
     return words
 
+# %% ../../nbs/answers/04_words.ipynb #watched-limit-why
 def watched_limit(study)->list[str]: # Of one sentence, or none
     "What is not known of a large test set"
     watched, tests, many = len(study.task.watched), len(study.task.test_idxs), study.medium.many
     return [f'How all test {many} did on the way: curves over time, and the verdicts, rest on '
             f'{watched:,} of the {tests:,}; only in the end all of them are looked at.'] if watched < tests else []
 
+# %% ../../nbs/answers/04_words.ipynb #training-limits-why
 def training_limits(study)->list[str]:
     "What the networks, their lengths and rates leave open"
     words, bodies = [], sorted({str(arm.body) for arm in study.strategies.values()})
@@ -490,6 +506,7 @@ def training_limits(study)->list[str]:
     words.append(f'What other networks would do: all of it is about {listed(bodies)}.')
     return words
 
+# %% ../../nbs/answers/04_words.ipynb #pretraining-limit-why
 def pretraining_limit(study)->list[str]:
     "What the pretrained weights leave open"
     many = study.medium.many
@@ -497,6 +514,7 @@ def pretraining_limit(study)->list[str]:
     return [f'What the pretraining itself cost, and whether it has seen your {many}: weights that were trained on the '
             f'same {many} look better than they are.']
 
+# %% ../../nbs/answers/04_words.ipynb #limits-of-a-study
 def limits(
     study,
     summary # Its `Summary`
@@ -530,6 +548,7 @@ def mistakes(
     most = count.most_common(3)
     return ', '.join([f"{classes[t]} taken for {classes[g]} ({counted(k, 'time')})" for (t, g), k in most])
 
+# %% ../../nbs/answers/04_words.ipynb #taken-for-words
 def taken_for(
     truth:str,      # The right class
     taken:str|None, # What it was taken for; None where that is right
@@ -538,6 +557,7 @@ def taken_for(
     "One example in words, for those who can't see it"
     return f'{truth}, taken for {taken} by {by}' if taken else truth
 
+# %% ../../nbs/answers/04_words.ipynb #titles-of-examples
 def pair_title(truth:str, taken:str, share:float)->str:
     "The title of examples of one class that were taken for another"
     return f'“{truth}” taken for “{taken}”: {share:.0%} of them'
@@ -623,6 +643,7 @@ def strategies_caption(study, intervals:bool)->str:
     sure = ', with the 95% interval of it' if intervals else ''
     return f'{what}{sure}, and the seconds of one training.'
 
+# %% ../../nbs/answers/04_words.ipynb #scale-words-why
 def scale_words(
     score,
     low,  # What is at the left end of a line, a number or a text
@@ -633,6 +654,7 @@ def scale_words(
     low, high, guess = [v if isinstance(v, str) else score.say(v) for v in (low, high, guess)]
     return f'The lines run from {low} to {high}; the small tick at {guess} is what one gets by {guess_words(score)}.'
 
+# %% ../../nbs/answers/04_words.ipynb #curves-caption-why
 def curves_caption(study, intervals:bool)->str:
     "What the learning curves show"
     what, many = f'{capital(study.score.axis())} against the number of labels.', study.medium.many
@@ -640,6 +662,7 @@ def curves_caption(study, intervals:bool)->str:
     return (f'{what} The bands are 95% intervals over the seeds and the test {many}: how far the line could lie '
             f'elsewhere with other training examples, other starts and other test {many}.')
 
+# %% ../../nbs/answers/04_words.ipynb #gap-captions
 def gap_caption(study)->str:
     "What the overfitting gap is"
     score, many = study.score, study.medium.many
@@ -673,6 +696,7 @@ def captions(
         table='Means over the seeds. “gap” is the overfitting gap, “seconds” and “TFLOP” are the cost of a training.')
     return own | score_captions(study.score) | medium_captions(study.medium, n)
 
+# %% ../../nbs/answers/04_words.ipynb #score-captions-why
 def score_captions(score)->dict:
     "What depends on the score alone"
     corner = 'upper' if score.higher_is_better else 'lower'
@@ -690,6 +714,7 @@ CAPTIONS = dict( # the same for every study
     code='Put the place of your data where a path stands. This trains everything to its end; with budget="5m" in place '
          'of the preset it is a race. The model is what the study recommends, trained on all labels.')
 
+# %% ../../nbs/answers/04_words.ipynb #timeline-and-classes
 def timeline_caption(score)->str:
     "What the timeline shows"
     return (f'The test {score.title} against the seconds of training, on average over the seeds, with the most labels. '
@@ -701,6 +726,7 @@ def classes_caption(many:str)->str:
             'is what they are, a column what they were taken for, in per cent of the row; a number that is a link '
             'leads to some of them.')
 
+# %% ../../nbs/answers/04_words.ipynb #medium-captions-why
 def medium_captions(medium, n:int)->dict:
     "What depends on the medium alone; `n` is the largest number of labels"
     many = medium.many
