@@ -237,6 +237,13 @@ def test_a_model_that_was_not_finished_is_trained_for_a_time():
         assert said.strip('\n') in text and ('--budget 10m' in text.split('Keep a model')[1].split('\n')[1]) == bool(learning), text
 
 
+def test_the_model_to_keep_is_a_network():
+    "A plain model may be the answer; what is kept is said to be another one"
+    for best, said in [('plain_svm', 'Keep a model (the best network, fine-tuning, on all labels'), ('fine_tune', 'Keep a model (fine-tuning, on')]:
+        truth = {('plain_svm', 50): .7, ('fine_tune', 50): .6, ('linear_probe', 50): .5} | {(best, 50): .9}
+        assert said in str(summarise(FakeStudy(truth)).glance())
+
+
 def test_a_stored_study_has_a_tab_for_each_explorer(): # not in its notebook: each widget made there is on its page
     assert tlvs.explore('emoji').titles == ('Who leads when', 'Freezing')
     assert not hasattr(tlvs.explore('digits'), 'titles') # one alone needs no tab

@@ -162,7 +162,9 @@ def keep(summary, folder:str)->tuple: # (what for, command)
     known = (summary.network, int(row.n)) not in summary.learning
     long = f'{seconds} or more' if known else f'it was not finished after {seconds}, so say how long it may take'
     command += '' if known else ' --budget 10m'
-    return f'Keep a model ({spoken(summary.network)}, on all labels; {long})', command
+    which = spoken(summary.network)
+    if summary.advice.strategy not in (None, summary.network): which = f'the best network, {which}'
+    return f'Keep a model ({which}, on all labels; {long})', command
 
 # %% ../../nbs/answers/20_glance.ipynb #glance-longer
 def longer(again:str|None)->str:
