@@ -122,6 +122,7 @@ def gain_words(row, score)->str: # '12 points better (95% sure: +8 to +16) than'
     sure = f'(95% sure: {score.difference(row.low)} to {score.difference(row.high)})'
     return f"{amount(score, row.gain)} {'better' if row.gain >= 0 else 'worse'} {sure} than"
 
+# %% ../../nbs/answers/23_atlas.ipynb #atlas-place-class
 @dataclass(frozen=True, repr=False, eq=False)
 class Place:
     "A study beside the tasks of the atlas"

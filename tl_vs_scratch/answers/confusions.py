@@ -22,6 +22,7 @@ def confusion_matrix(
     for guess in by_seed.values(): np.add.at(matrix, (truth, guess), 1)
     return matrix
 
+# %% ../../nbs/answers/08a_confusions.ipynb #confusions-mistakes
 def mistakes_in(matrix:np.ndarray)->np.ndarray:
     "The matrix without what is right"
     return matrix - np.diag(matrix.diagonal())
@@ -30,6 +31,7 @@ def percent_of_class(matrix:np.ndarray)->np.ndarray:
     "Each row in per cent of its class"
     return 100*matrix/np.maximum(matrix.sum(1, keepdims=True), 1)
 
+# %% ../../nbs/answers/08a_confusions.ipynb #confusions-most-mixed
 def most_mixed(
     matrix:np.ndarray, # From `confusion_matrix`
     most:int           # So many pairs at most
@@ -57,6 +59,7 @@ def class_bars(matrix:np.ndarray, classes:list)->list: # The worst first
     known = [k for k in np.argsort(shares, kind='stable') if tests[k]]
     return [dict(name=classes[k], share=f'{shares[k]:.0f}', right=int(right[k]), tests=int(tests[k])) for k in known]
 
+# %% ../../nbs/answers/08a_confusions.ipynb #confusions-matrix-rows
 def matrix_rows(matrix:np.ndarray, classes:list, shown:list, pairs:list)->list:
     "The rows of the matrix; a cell whose examples are shown further down has their address"
     shares = percent_of_class(matrix)
@@ -65,6 +68,7 @@ def matrix_rows(matrix:np.ndarray, classes:list, shown:list, pairs:list)->list:
         return dict(share=f'{shares[i, j]:.0f}' if matrix[i, j] else '', right=i == j, place=place)
     return [dict(name=classes[i], cells=[cell(i, j) for j in shown]) for i in shown]
 
+# %% ../../nbs/answers/08a_confusions.ipynb #confusions-mixed-examples
 def mixed_examples(matrix:np.ndarray, classes:list, by_seed:dict, sheet, pairs:list, by:str='')->list:
     "For each of the pairs, some of the examples"
     found = []
@@ -76,6 +80,7 @@ def mixed_examples(matrix:np.ndarray, classes:list, by_seed:dict, sheet, pairs:l
         found.append(dict(place=f'mix-{i}-{j}', title=title, examples=examples))
     return found
 
+# %% ../../nbs/answers/08a_confusions.ipynb #confusions-by-class
 def by_class(
     label:str,    # Of the strategy
     by_seed:dict, # {seed: class numbers of the test examples}

@@ -117,6 +117,7 @@ def enough(table:np.ndarray)->bool:
     "Are there so many seeds and examples that an interval can be given?"
     return table.shape[0] >= LEAST_SEEDS and table.shape[1] >= 2
 
+# %% ../../nbs/answers/01_intervals.ipynb #worth-answers-why
 def worth_answers(
     spread:Spread, # Of values from 0 to 1
     variance:float # Of its mean
@@ -127,6 +128,7 @@ def worth_answers(
     added = (middle**2 + (1 - middle)**2)/2 + n*(p - middle)**2
     return middle*(1 - middle)*(n + 1)**2/(variance*n**2 + added)
 
+# %% ../../nbs/answers/01_intervals.ipynb #score-ends-why
 def score_ends(
     spread:Spread,
     prior:Prior|None,
@@ -139,12 +141,14 @@ def score_ends(
     low, high = wilson(min(max(p, 0.), 1.), worth_answers(spread, variance), t)
     return min(low, p), max(high, p) # not a hair beside the score itself
 
+# %% ../../nbs/answers/01_intervals.ipynb #wilson-why
 def wilson(p:float, n:float, t:float)->tuple: # (low, high)
     "The interval of a share that was measured on `n` independent answers (Wilson 1927)"
     middle = (n*p + t**2/2)/(n + t**2)
     half = t*np.sqrt(n*p*(1 - p) + t**2/4)/(n + t**2)
     return float(max(middle - half, 0.)), float(min(middle + half, 1.))
 
+# %% ../../nbs/answers/01_intervals.ipynb #score-interval-why
 def score_interval(
     values:np.ndarray,     # Each test example's value, such as 1 where it was right, (seeds, examples)
     prior:Prior|None=None, # What other strategies and sizes show about seeds, from `prior_of`
@@ -171,6 +175,7 @@ def pair_moments(
     kept = n/(n + 2)
     return kept*mean, kept**2*variance + (1 + 2*kept*mean**2)/(n + 2)**2, df
 
+# %% ../../nbs/answers/01_intervals.ipynb #pair-ends-why
 def pair_ends(
     spread:Spread, # Of differences
     prior:Prior|None,
@@ -183,6 +188,7 @@ def pair_ends(
     low, high = middle - half, middle + half
     return (max(low, -1.), min(high, 1.)) if share else (low, high)
 
+# %% ../../nbs/answers/01_intervals.ipynb #paired-difference-why
 def paired_difference(
     a:np.ndarray,          # Each test example's value, more is better, (seeds, examples)
     b:np.ndarray,          # Of the same seeds and examples for the other strategy

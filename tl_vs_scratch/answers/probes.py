@@ -144,6 +144,7 @@ def _checked_sizes(task, sizes):
     for n in sizes: task.subset(n)
     return sizes
 
+# %% ../../nbs/answers/10_probes.ipynb #probes-many-seeds
 def _many_seeds(curve, x, n, seeds, bar):
     "The test examples' values at one number of labels, (seeds, n_test)"
     task, values = curve.task, []
@@ -153,6 +154,7 @@ def _many_seeds(curve, x, n, seeds, bar):
         bar.update()
     return np.stack(values)
 
+# %% ../../nbs/answers/10_probes.ipynb #probes-probe-curve
 def probe_curve(
     task='emoji',                 # A `Task`, or what `load_task` takes
     sizes=None,                   # Numbers of labels, or how many sizes; None takes six
@@ -187,6 +189,7 @@ def _check_comparable(curve, study):
         one, other = study.score.title, curve.score.title
         raise ValueError(f'the study is in {one}, this curve in {other}; ask both for the same score')
 
+# %% ../../nbs/answers/10_probes.ipynb #probes-scratch-gains
 @patch
 def scratch_gains(
     self:ProbeCurve,
@@ -200,6 +203,7 @@ def scratch_gains(
         if label == strategy: gains[n] = self.score.gains(np.stack(list(by_seed.values())))
     return gains
 
+# %% ../../nbs/answers/10_probes.ipynb #probes-worth
 @patch
 def worth(
     self:ProbeCurve,
@@ -213,6 +217,7 @@ def worth(
     if n not in self.values: raise ValueError(f'the curve has no point at n={n}; it has {known}')
     return label_efficiency(self.score.gains(self.values[n]), n, scratch)
 
+# %% ../../nbs/answers/10_probes.ipynb #probes-sentence
 @patch
 def sentence(self:ProbeCurve, study, strategy='scratch', n=None)->str:
     "`worth` in words"

@@ -211,11 +211,13 @@ def _evidence(study, summary):
         strategies=_strategies(study, table, track), table=_table(summary),
         pairs=_pairs(score, summary.pairs, n, [label for label, m in summary.learning if m == n]))
 
+# %% ../../nbs/answers/09_report.ipynb #report-scale
 def _scale(score, track, guess):
     "How to read the lines that scores are shown on"
     left, right = ('0', '100%') if score.is_share else (score.write(track.low), _with_unit(score, track.high))
     return scale_words(score, left, right, _with_unit(score, guess))
 
+# %% ../../nbs/answers/09_report.ipynb #report-table-and-senses
 def _table(summary):
     "The table for people"
     shown = summary.shown()
@@ -227,6 +229,7 @@ def _sense(verdict, score):
     sense, says = verdict_sentence(verdict, score).split(': ', 1)
     return dict(sense=sense, says=says)
 
+# %% ../../nbs/answers/09_report.ipynb #report-examples
 def _examples(study, summary, n):
     "What was right and what was wrong with `n` labels"
     sheet, guesses = Sheet(study, marker_for(study, n)), study.guesses(n)

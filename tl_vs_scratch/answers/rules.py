@@ -50,6 +50,7 @@ HELD = dict(binding=9, widely=3, disputed=2, weakly=1) # how strongly a rule is 
 TAKES = dict(transfer='pretrained', thaw='pretrained', modules='pretrained', scratch='random') # -> how to start
 ANSWERS = {True: 'yes', None: 'perhaps', False: 'no'}
 
+# %% ../../nbs/answers/12_rules.ipynb #rule-class
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     "A rule of thumb; a condition that is None is not asked"
@@ -82,6 +83,7 @@ class Rule:
         if any(there not in (None, wanted) for wanted, there in known): return False
         return None if any(there is None for _, there in known) else True
 
+# %% ../../nbs/answers/12_rules.ipynb #rule-asked
 ASKED = ('small', 'near', 'compute', 'free_architecture', 'plateau', 'shifted')
 
 # %% ../../nbs/answers/12_rules.ipynb #course-rules
@@ -167,6 +169,7 @@ SITUATION_RULES = (
          against_source='Goyal 2023'),
 )
 
+# %% ../../nbs/answers/12_rules.ipynb #rules-all
 RULES = (*COURSE_RULES, *NUMBER_RULES, *SITUATION_RULES)
 
 # %% ../../nbs/answers/12_rules.ipynb #references
@@ -201,6 +204,7 @@ def weigh(
         if (what := of(rule)) and weight(rule, facts): sums[what] = sums.get(what, 0.) + weight(rule, facts)
     return dict(sorted(sums.items(), key=lambda item: -item[1]))
 
+# %% ../../nbs/answers/12_rules.ipynb #prior-starts
 def starts(facts:Facts)->dict: # 'pretrained' and 'random' -> weight
     "How to start, by the rules"
     return weigh(facts, lambda rule: TAKES[rule.take])
@@ -209,11 +213,13 @@ def best(weights:dict)->str|None:
     "The heaviest; None where there is nothing"
     return next(iter(weights), None)
 
+# %% ../../nbs/answers/12_rules.ipynb #prior-choose
 def choose(facts:Facts)->str|None:
     "The strategy that the rules speak for"
     start = best(starts(facts))
     return best(weigh(facts, lambda rule: rule.strategy if TAKES[rule.take] == start else ''))
 
+# %% ../../nbs/answers/12_rules.ipynb #prior-prior
 def prior(
     labels:int, # Labelled examples
     **known     # More of `Facts`, by name

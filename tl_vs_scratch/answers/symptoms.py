@@ -112,6 +112,7 @@ class Data:
         "A few names of examples"
         return listed([str(self.names[i]) for i in positions[:most]])
 
+# %% ../../nbs/answers/21_symptoms.ipynb #symptoms-part-of
 def part_of(task:Task, idxs)->Task:
     "A task of some of the examples; the task itself where these are all"
     if len(idxs) == len(task): return task

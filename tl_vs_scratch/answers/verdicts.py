@@ -59,6 +59,7 @@ def at_equal(study, prior, pairs:list, unit:str, **about)->Verdict:
     if late: return Verdict(status='nothing_yet', at=much, who=tuple(late), **about)
     return judged(study, prior, values, at=much, **about)
 
+# %% ../../nbs/answers/03_verdicts.ipynb #verdicts-at-the-end
 def at_the_end(study, prior, pairs:list, **about)->Verdict:
     "Where both were done"
     n, learning = about['n'], study.learning()
@@ -66,6 +67,7 @@ def at_the_end(study, prior, pairs:list, **about)->Verdict:
     if who: return Verdict(status='not_decided', who=who, **about)
     return judged(study, prior, [(a.values[-1], b.values[-1]) for a, b in pairs], **about)
 
+# %% ../../nbs/answers/03_verdicts.ipynb #verdicts-four-senses
 def verdicts(
     study,
     a:str|None, # A strategy
@@ -84,6 +86,7 @@ def verdicts(
     tuned = shared(study.courses('test', tuned=True), a, b, n)
     return (*found, at_the_end(study, prior, tuned, kind='tuned', **about))
 
+# %% ../../nbs/answers/03_verdicts.ipynb #verdicts-entry
 def verdict_entry(verdict:Verdict)->dict:
     "For `summary.json`"
     return asdict(verdict) | dict(who=list(verdict.who))
