@@ -3804,6 +3804,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                         'tl_vs_scratch/training/trial.py'),
                                               'tl_vs_scratch.training.trial.train': ( 'training/trial.html#train',
                                                                                       'tl_vs_scratch/training/trial.py'),
+                                              'tl_vs_scratch.training.trial.trained_state': ( 'training/trial.html#trained_state',
+                                                                                              'tl_vs_scratch/training/trial.py'),
                                               'tl_vs_scratch.training.trial.trial_id': ( 'training/trial.html#trial_id',
                                                                                          'tl_vs_scratch/training/trial.py'),
                                               'tl_vs_scratch.training.trial.unfinished_name': ( 'training/trial.html#unfinished_name',

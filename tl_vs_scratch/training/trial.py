@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['log', 'STRETCH', 'KEEP_EVERY', 'USED', 'StepsDL', 'in_steps', 'LossWatch', 'CountOn', 'learner_of', 'prefix_of',
-           'outputs_of', 'batches_of', 'Training', 'put_away', 'facts_of', 'take_up', 'kept_path', 'train',
-           'unfinished_name', 'run_trial', 'last_outputs', 'end_of', 'lr_of', 'final_loss', 'averaged_outputs',
+           'outputs_of', 'batches_of', 'Training', 'trained_state', 'put_away', 'facts_of', 'take_up', 'kept_path',
+           'train', 'unfinished_name', 'run_trial', 'last_outputs', 'end_of', 'lr_of', 'final_loss', 'averaged_outputs',
            'trial_id', 'costs_of', 'use_of']
 
 # %% ../../nbs/training/09_trial.ipynb #time-contextlib-nullcontext
@@ -272,6 +272,15 @@ class Training:
             with self.meter: self.valid = self.steps, self.outputs('valid')
         return self.valid[1]
 
+# %% ../../nbs/training/09_trial.ipynb #trial-trained-state
+def trained_state(training:Training)->dict: # name -> tensor
+    "The network without the stages that no part so far has trained"
+    model, begun = training.learn.model, training.parts[:training.part + 1]
+    frozen = list(model.stages)[:min(part.frozen(len(model.stages)) for part in begun)]
+    as_made = {id(t) for stage in frozen for t in (*stage.parameters(), *stage.buffers())}
+    left_out = {name for name, t in (*model.named_parameters(), *model.named_buffers()) if id(t) in as_made}
+    return {name: t for name, t in model.state_dict().items() if name not in left_out}
+
 # %% ../../nbs/training/09_trial.ipynb #put-away-training-training-b
 def put_away(
     training:Training, # Between two checkpoints
@@ -279,7 +288,7 @@ def put_away(
 ):
     "Keep an unfinished training; where that fails, it goes on"
     prefix = training.prefix
-    tensors = named('model', training.learn.model.state_dict()) | named('average', training.average.means)
+    tensors = named('model', trained_state(training)) | named('average', training.average.means)
     tensors |= named('optimiser', optimiser_tensors(training.learn.opt))
     tensors |= named('looks', {str(k): torch.as_tensor(look.losses) for k, look in enumerate(training.looks)})
     if prefix: tensors |= named('prefix', prefix.remembered())
@@ -307,7 +316,8 @@ def take_up(
     state = read_state(path)
     if state is None: return False
     tensors, facts = state
-    training.learn.model.load_state_dict(under('model', tensors))
+    model = training.learn.model
+    model.load_state_dict(model.state_dict() | under('model', tensors))
     training.begin_part(facts['part'])
     training.part_step = facts['part_step']
     training.average.recall(under('average', tensors), facts['average'])
