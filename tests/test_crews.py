@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import Future
 from types import SimpleNamespace
@@ -150,3 +152,44 @@ def test_ray_is_asked_for_gpus(there, jobs, found, monkeypatch):
     ray = SimpleNamespace(exceptions=errors, is_initialized=lambda: True, cluster_resources=lambda: there, remote=remote)
     monkeypatch.setattr(crews, 'backend_module', lambda name, extra: ray)
     assert (crews.RayCrew(jobs).jobs, asked['num_gpus']) == found
+
+
+TWO = """
+import sys
+import torch
+from fastai.distributed import DistributedDL # gives learners `distrib_ctx`
+from fastai.torch_core import num_distrib, rank_distrib
+from tl_vs_scratch.tasks.sources import load_task
+from tl_vs_scratch.training.learners import pretrained_learner, scratch_learner
+from tl_vs_scratch.training.unfreezing import freeze_to
+
+def on_a_processor(self, t, rank): # fastai's own puts it on a GPU
+    t = torch.LongTensor(t)
+    torch.distributed.broadcast(t, rank)
+    return t.tolist()
+
+DistributedDL._broadcast = on_a_processor
+torch.set_num_threads(1)
+dls = load_task('emoji').dls(40, bs=8, size=32)
+scratch, frozen = scratch_learner(dls, 'convnet'), freeze_to(pretrained_learner(dls), -3)
+for learn in (scratch, frozen):
+    before = [p.clone() for p in learn.model.parameters()]
+    with learn.distrib_ctx(sync_bn=False), learn.no_bar(), learn.no_logging(): learn.fit(1, 1e-2)
+    moved = sum(not torch.equal(a, b) for a, b in zip(before, learn.model.parameters()))
+    total = sum(float(p.detach().double().sum()) for p in learn.model.parameters())
+    trained = sum(p.requires_grad for p in learn.model.parameters())
+    with open(f'{sys.argv[1]}-{rank_distrib()}', 'a') as file: print(num_distrib(), moved, trained, total, file=file)
+"""
+
+
+def test_learners_train_in_two_processes_at_once(tmp_path):
+    "By fastai's `distrib_ctx`, which is made for GPUs: both end with the same weights, and what is frozen stays"
+    (tmp_path/'two.py').write_text(TWO)
+    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '2', str(tmp_path/'two.py'), str(tmp_path/'rank')]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ | dict(ACCELERATE_USE_CPU='1', OMP_NUM_THREADS='1'))
+    assert done.returncode == 0, done.stderr[-2000:]
+    said, other = ((tmp_path/f'rank-{rank}').read_text() for rank in (0, 1))
+    assert said == other, 'the same weights in both'
+    for line in said.splitlines():
+        processes, moved, trained = map(int, line.split()[:3])
+        assert processes == 2 and moved == trained > 0
