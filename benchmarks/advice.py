@@ -20,9 +20,9 @@ import numpy as np
 from benchmarks.machine import finish
 from benchmarks.replay import Replay, cost
 from benchmarks.stored import complete, study_of
+from tl_vs_scratch.answers import shown # noqa: F401; gives `summary` to studies
 from tl_vs_scratch.answers.curves import difference
 from tl_vs_scratch.answers.rules import prior
-from tl_vs_scratch.answers import shown # noqa: F401; gives `summary` to studies
 from tl_vs_scratch.studies.plan import named_for
 from tl_vs_scratch.tasks.builtin import BUILT_IN
 
@@ -120,6 +120,7 @@ def main():
     parser.add_argument('--only-finished', action='store_true', help='train nothing; leave out what is not finished')
     parser.add_argument('--add', action='store_true', help='keep what the file of --json has of other situations')
     args = parser.parse_args()
+    if args.add and not (args.json and args.json.exists()): parser.error('--add needs a file of --json that is there')
     rows, habits = [], []
     for name in args.tasks.split(','):
         study = exhaustive(name, args.data, args.studies)

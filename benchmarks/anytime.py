@@ -1,6 +1,5 @@
 """One training without a length, or one of each length? Five ways to move the rate and to take the weights, at equal steps
 
-    pip install schedulefree
     python -m benchmarks.anytime FOLDER [--data FOLDER] [--json FILE] [--only-finished]
 
 FOLDER keeps what came of each training; what is missing is trained there first, two hours of one core, and may be interrupted. --data says where the
@@ -8,7 +7,8 @@ folder `signs` is; without it, what needs it is left out. A constant rate and a 
 beside the newest weights of the same training, schedule-free AdamW (Defazio et al. 2024, the authors' own package), a constant rate with a
 cool-down over the last fifth of the steps (Hu et al. 2024, Hägele et al. 2024), and one-cycle (Smith 2018). The first three are one training that
 is looked at on its way; the last two need a training, or its end, for each length. Each has the strategy's own rate and, but for fine-tuning, whose
-steps take long, three times that, and takes what its validation examples prefer, over all seeds. Differences are of test accuracy, paired by seed, then over the pairs of a task and a strategy.
+steps take long, three times that, and takes what its validation examples prefer, over all seeds. Differences are of test accuracy, paired by seed,
+then over the pairs of a task and a strategy.
 """
 
 import argparse
@@ -26,12 +26,12 @@ from fastai.optimizer import OptimWrapper
 from joblib import Parallel, delayed
 
 from benchmarks.machine import finish, interval
-from tl_vs_scratch.training.unfreezing import batchnorms
 from tl_vs_scratch.fast.switch import faster
 from tl_vs_scratch.tasks.sources import load_task
 from tl_vs_scratch.training.paths import settled_losses
 from tl_vs_scratch.training.recipes import Anytime, OneCycle, Settings, parse_strategy
 from tl_vs_scratch.training.trial import Training
+from tl_vs_scratch.training.unfreezing import batchnorms
 
 PAIRS = [*((task, strategy, 100) for strategy in ('scratch:convnet', 'linear_probe') for task in ('digits', 'emoji')),
          ('emoji_words', 'scratch:bag', 100), ('signs', 'scratch:convnet', 200), ('emoji', 'fine_tune', 100), ('digits', 'fine_tune', 100),

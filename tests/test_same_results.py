@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 import tl_vs_scratch as tlvs
+import torch
+from fastai.callback import schedule # noqa: F401; gives learners `fit_one_cycle`
 from tl_vs_scratch.studies.workers import train_one
 from tl_vs_scratch.tasks.scores import surprise
+from tl_vs_scratch.tasks.sources import load_task
 from tl_vs_scratch.training.recipes import OneCycle, Phase, Settings, Strategy, parse_strategy, targets_of
+from tl_vs_scratch.training.trial import Training, in_steps
 
 BEFORE = json.loads((Path(__file__).parent/'data/before.json').read_text())['trials']
 CLASSES = dict(emoji=5, digits=10)
@@ -52,6 +56,20 @@ def test_trials_are_as_they_were():
     assert len(rows) == len(BEFORE) > 0
     for before, row in zip(BEFORE, rows): check(before, row)
     assert sum(before['valid_loss'] <= log(CLASSES[before['task']]) for before in BEFORE) == 5
+
+
+@pytest.mark.parametrize('name', ['emoji', 'digits'])
+def test_a_one_cycle_training_is_that_of_fastai(name):
+    "Bit for bit on any processor: what comes of `fit_one_cycle` alone, without checkpoints, averages and stretches"
+    task = load_task(name)
+    strategy = Strategy('scratch', 'random', (Phase(train='all', lr=.01, steps=9, schedule=OneCycle()),))
+    entrant = parse_strategy(strategy, 'tf_efficientnet_lite0')
+    training = Training(task, entrant, 60, 0, SETTINGS)
+    training.advance()
+    learn = Training(task, entrant, 60, 0, SETTINGS).learn # not trained yet
+    learn.dls = in_steps(learn.dls, 9)
+    with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(1, .01)
+    for mine, theirs in zip(training.learn.model.state_dict().values(), learn.model.state_dict().values()): assert torch.equal(mine, theirs)
 
 
 if __name__ == '__main__':

@@ -65,6 +65,7 @@ class Crew:
     def __enter__(self): return self
     def __exit__(self, kind, *_): self.stop() if kind else self.close()
 
+# %% ../../nbs/studies/03a_crews.ipynb #crews-worker
 def end_without_parent(every:float=1.): # Seconds from look to look
     "End this process soon after the one that started it: killed, that one could tell nobody"
     parent = parent_process().pid if parent_process() else os.getppid() # it may have ended before this began
@@ -80,6 +81,7 @@ def begin_worker(gpus:list):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     process_executor._MAX_MEMORY_LEAK_SIZE = float('inf')
 
+# %% ../../nbs/studies/03a_crews.ipynb #crews-deaf
 @contextmanager
 def deaf():
     "Within, Ctrl-C waits; and who is started within never hears it, for while it imports, a word of its own is noise"
@@ -96,6 +98,7 @@ def deaf():
         signal.signal(signal.SIGINT, handler)
         if late: signal.raise_signal(signal.SIGINT)
 
+# %% ../../nbs/studies/03a_crews.ipynb #crews-processes
 class Processes(Crew):
     "Processes of this machine, kept for the next study; not those that joblib keeps, which belong to whoever calls it"
     died = process_executor.BrokenProcessPool,
@@ -149,6 +152,7 @@ def backend_module(name:str, extra:str):
     except ImportError: raise ImportError(
         f"the backend {extra} needs a package; install it: pip install 'tl-vs-scratch[{extra}]'") from None
 
+# %% ../../nbs/studies/03a_crews.ipynb #crews-versions
 def check_versions(workers:dict): # name -> its `versions()`
     "Raises RuntimeError where a worker computes with others than this process"
     mine = versions()
@@ -158,6 +162,7 @@ def check_versions(workers:dict): # name -> its `versions()`
             f'worker {worker} has {other} {theirs.get(other, "not at all")}, and here it is {mine[other]}: '
             'their rows could not be compared; install the same versions there')
 
+# %% ../../nbs/studies/03a_crews.ipynb #crews-dask
 class DaskCrew(Crew):
     "Workers of Dask, each of which trains one at a time"
     def __init__(self, jobs:int|None, address:str|None=None):
@@ -187,10 +192,12 @@ class DaskCrew(Crew):
         self.client.close()
         if self.cluster: self.cluster.close()
 
+# %% ../../nbs/studies/03a_crews.ipynb #crews-do
 PATIENCE = 20 # seconds
 
 def do(call): return call()
 
+# %% ../../nbs/studies/03a_crews.ipynb #crews-ray
 class RayCrew(Crew):
     "Workers of Ray"
     def __init__(self, jobs:int|None, address:str|None=None):

@@ -72,6 +72,7 @@ HALF = .52   # of the time: what a look is compared with
 EIGHTH = .13 # of the time: from where on a loss has to stay level whose answers do not come to rest
 MOST_PASSES = 1600 # over the training examples: after so many there is nothing new in them
 
+# %% ../../nbs/training/00_paths.ipynb #paths-look
 @dataclass(frozen=True, eq=False)
 class Look:
     "What was seen of the validation examples at a step of a part"
@@ -79,6 +80,7 @@ class Look:
     losses:np.ndarray # Settled, (n_examples,)
     moved:float = 1.  # As `moved` says, since half the time; 1 where that is not known
 
+# %% ../../nbs/training/00_paths.ipynb #paths-moved
 def moved(
     before:np.ndarray, # Class scores before softmax, (n_examples, n_classes)
     after:np.ndarray   # The same, later
@@ -94,6 +96,7 @@ def fall(
     change = before - after
     return float(change.mean()), float(change.std(ddof=1)/sqrt(len(change))) if len(change) > 1 else 0.
 
+# %% ../../nbs/training/00_paths.ipynb #paths-is-flat
 def is_flat(
     looks:list # Of `Look`, in order
 )->bool:
@@ -107,6 +110,7 @@ def last_in_a_row(looks:list, holds)->int:
     while found < len(looks) and holds(looks, len(looks) - 1 - found): found += 1
     return found
 
+# %% ../../nbs/training/00_paths.ipynb #paths-flat-at
 def flat_at(looks:list, k:int)->bool:
     "Has the loss fallen by no more than its noise at look `k`, against the last one at half the time or earlier?"
     look = looks[k]
@@ -119,6 +123,7 @@ def still_at(looks:list, k:int)->bool:
     "Has hardly anything moved at look `k`?"
     return looks[k].step >= LEAST and looks[k].moved <= STILL
 
+# %% ../../nbs/training/00_paths.ipynb #paths-is-worn
 def is_worn(
     step:int,     # Of a part
     batches:float # Steps that make a pass over the training examples
@@ -126,6 +131,7 @@ def is_worn(
     "Were the training examples seen so often that nothing new is in them?"
     return step >= MOST_PASSES*batches
 
+# %% ../../nbs/training/00_paths.ipynb #paths-wanders
 def wanders(looks:list)->bool:
     "Is the loss on the whole where it was since an eighth of the time?"
     last = looks[-1]
