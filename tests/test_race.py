@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tl_vs_scratch.answers import shown # noqa: F401; gives `summary` to studies
 from tl_vs_scratch.studies.plan import grid
+from tl_vs_scratch.studies.race import Race
 from tl_vs_scratch.studies.results import targets_of
 from tl_vs_scratch.studies.study import Study
 from tl_vs_scratch.training.paths import Checkpoint
@@ -146,3 +147,8 @@ def test_a_race_by_arithmetic_repeats_exactly(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt): counted(tmp_path/'parts')
     monkeypatch.setattr(Study, 'keep', keep)
     assert counted(tmp_path/'parts').equals(rows)
+
+
+@pytest.mark.parametrize('left, said', [(89.7, '90 seconds'), (1., '1 second'), (119., '119 seconds'), (300., '5 minutes')])
+def test_a_budget_is_named_as_it_was_given(left, said):
+    assert Race.budget_words(SimpleNamespace(left=left)) == said

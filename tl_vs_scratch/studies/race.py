@@ -15,6 +15,7 @@ from math import sqrt
 
 import numpy as np
 
+from ..basics.choices import counted
 from .plan import STEP_SECONDS, Planned, about
 from .results import at_chosen_rate
 from ..training.paths import TOO_SOON, is_settled
@@ -219,7 +220,8 @@ class Race:
 
     @property
     def time_left(self)->float|None: return self.left # None: nobody knows
-    def budget_words(self)->str: return about(self.left)
+    def budget_words(self)->str: # a budget is known well: 90 seconds are not a minute
+        return counted(round(self.left), 'second') if self.left < 120 else about(self.left)
 
     def price(self, row:dict, before:Known|None)->float:
         "Seconds that went into a training, with those of its earlier slices"
