@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.machine import finish
 from benchmarks.replay import Replay, cost
 from benchmarks.stored import complete, study_of
-from tl_vs_scratch.answers import shown # noqa: F401; gives `summary` to studies
+from tl_vs_scratch.answers import shown # noqa: F401 - gives `summary` to studies
 from tl_vs_scratch.answers.curves import difference
 from tl_vs_scratch.answers.rules import prior
 from tl_vs_scratch.studies.plan import named_for

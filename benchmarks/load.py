@@ -27,7 +27,7 @@ import psutil
 from PIL import Image
 
 from benchmarks.machine import finish
-from tl_vs_scratch.answers import shown # noqa: F401: gives a study its `summary` and `report`
+from tl_vs_scratch.answers import shown # noqa: F401 - gives `summary` to studies
 from tl_vs_scratch.studies.study import Study
 from tl_vs_scratch.tasks.frames import from_csv
 from tl_vs_scratch.tasks.pictures import Pictures

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.coverage import SEEDS, made_study
 from benchmarks.machine import finish
-from tl_vs_scratch.answers import shown # noqa: F401; gives `summary` to studies
+from tl_vs_scratch.answers import shown # noqa: F401 - gives `summary` to studies
 from tl_vs_scratch.answers.curves import difference, paired_table
 from tl_vs_scratch.answers.intervals import prior_of, score_interval, spread_of
 from tl_vs_scratch.studies.study import Study

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tl_vs_scratch.answers import shown # noqa: F401; gives `summary` to studies
+from tl_vs_scratch.answers import shown # noqa: F401 - gives `summary` to studies
 from tl_vs_scratch.answers.atlas import ATLAS, atlas_rows
 from tl_vs_scratch.answers.freezing import on_one_body
 from tl_vs_scratch.answers.growing import Way, growth_of, mean_looks

@@ -19,7 +19,6 @@ from dataclasses import replace
 
 import numpy as np
 import timm
-import torch
 from fastai.callback.core import Callback
 from fastai.learner import Learner
 from torch import nn

@@ -33,6 +33,14 @@ def long_lines(paths, most=120):
 def blank(match): return '\n'*match[0].count('\n')
 
 
+def named_in_vain(folder, *places):
+    "Imports and variables that nobody uses, and names that nobody made, by ruff's rules of the letter F: a list of sentences"
+    order = [sys.executable, '-m', 'ruff', 'check', '--isolated', '--no-cache', '--quiet', '--select=F', '--output-format=concise', *places]
+    done = subprocess.run(order, cwd=folder, capture_output=True, text=True)
+    if done.stderr: raise RuntimeError(done.stderr)
+    return done.stdout.splitlines()
+
+
 @dataclass(frozen=True)
 class Density:
     "How much happens in how little space"

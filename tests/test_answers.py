@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import tl_vs_scratch as tlvs
 from fake_study import FakeStudy, fake_task, texts
+from tl_vs_scratch.answers.captions import captions, curve_alt
 from tl_vs_scratch.answers.curves import difference, paired_table, score_table
 from tl_vs_scratch.answers.explore import explorers_of
+from tl_vs_scratch.answers.facts import facts, limits, overview, settings_words
 from tl_vs_scratch.answers.intervals import paired_difference, prior_of, score_interval, spread_of
+from tl_vs_scratch.answers.phrases import phrases
 from tl_vs_scratch.answers.summary import summarise
-from tl_vs_scratch.answers.words import captions, curve_alt, facts, limits, overview, phrases, settings_words
 from tl_vs_scratch.studies.study import Study
 from tl_vs_scratch.tasks.scores import SCORES
 from tl_vs_scratch.training.recipes import Settings

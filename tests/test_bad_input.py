@@ -957,7 +957,6 @@ def test_what_was_stored_outlives_a_trial_that_fails(study, tmp_path, monkeypatc
 
 def test_every_trial_failed(tmp_path, monkeypatch):
     "A sentence, not a traceback; the report is there and says why"
-    from tl_vs_scratch.training import rivals
     from tl_vs_scratch.studies import workers
     def broken(*args): raise RuntimeError('out of\nluck')
     monkeypatch.setattr(workers, 'run_rival', broken)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-import fastai.callback.progress # noqa: F401; gives learners `no_bar`
+import fastai.callback.progress # noqa: F401 - gives learners `no_bar`
 from fastai.callback.core import Callback
 from fastai.data.load import DataLoader
 from fastai.data.core import DataLoaders

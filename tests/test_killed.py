@@ -17,8 +17,7 @@ from threading import Barrier, Thread
 
 import pandas as pd
 import pytest
-from commands import ENV, Done, commands, paint_folder, stored, until
-from safetensors import safe_open
+from commands import ENV, Done, commands, paint_folder, until
 from tl_vs_scratch.studies.store import Store
 
 KILLS = int(os.environ.get('TLVS_KILLS', 2))

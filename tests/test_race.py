@@ -9,7 +9,7 @@ from benchmarks.replay import OVERHEAD, Replay
 from fake_study import fake_task
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tl_vs_scratch.answers import shown # noqa: F401; gives `summary` to studies
+from tl_vs_scratch.answers import shown # noqa: F401 - gives `summary` to studies
 from tl_vs_scratch.studies.plan import grid
 from tl_vs_scratch.studies.race import Race
 from tl_vs_scratch.studies.results import targets_of

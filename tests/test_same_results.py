@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import tl_vs_scratch as tlvs
 import torch
-from fastai.callback import schedule # noqa: F401; gives learners `fit_one_cycle`
+from fastai.callback import schedule # noqa: F401 - gives learners `fit_one_cycle`
 from tl_vs_scratch.studies.workers import train_one
 from tl_vs_scratch.tasks.scores import surprise
 from tl_vs_scratch.tasks.sources import load_task

@@ -26,6 +26,11 @@ def test_imports_go_one_way(): none_of(imports.wrong_ways(MODULES))
 def test_no_circles(): none_of(imports.circles(MODULES))
 def test_what_is_private_stays_private(): none_of(imports.private_takings(MODULES))
 def test_lines_are_short(): none_of(structure.long_lines(structure.exported(LIB)))
+def test_nothing_is_named_in_vain():
+    "Imports and variables that nobody uses, names that nobody made (what pyflakes calls F)"
+    none_of(structure.named_in_vain(ROOT, 'tl_vs_scratch', 'tests', 'benchmarks', 'docs'))
+
+
 def test_every_room_is_there(): assert list(imports.rooms(MODULES)) == list(imports.ROOMS)
 
 
@@ -129,6 +134,12 @@ def test_own_private_names_may_be_used(tmp_path):
     assert imports.private_takings(house(tmp_path, **SOUND, training__words=text)) == []
 
 
+def test_vain_names_are_found(tmp_path):
+    (tmp_path/'a.py').write_text('import os\nimport re # noqa: F401 - for those who take it from here\nprint(sys)\n')
+    first, second = structure.named_in_vain(tmp_path, 'a.py')
+    assert '`os` imported but unused' in first and 'Undefined name `sys`' in second
+
+
 def test_long_lines_are_found(tmp_path):
     modules = house(tmp_path, tasks__a='x = 1\n' + 'y = "' + 120*'y' + '"', tasks__b=f'__all__ = [{120*"a"},\n{120*"b"}]')
     assert structure.long_lines(modules.values()) == ['tasks/a.py:2 has 126 characters']
@@ -178,7 +189,7 @@ def test_the_drawing_shows_rooms_modules_and_ways(tmp_path):
 def test_the_table_says_what_a_room_is_for(tmp_path):
     from nbformat.v4 import new_markdown_cell
     from test_docs_notebooks import save
-    modules = house(tmp_path, **SOUND)
+    house(tmp_path, **SOUND)
     save(tmp_path/'nbs/tasks/index.ipynb', new_markdown_cell('# Tasks\n\n> What is to be learnt'))
     (tmp_path/'CONTRIBUTING.md').write_text(f'# How\n\n{imports.BEGIN}old{imports.END}\n\nmore\n')
     made = imports.made(tmp_path)

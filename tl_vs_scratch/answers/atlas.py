@@ -20,7 +20,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from .curves import difference, label_efficiency
 from .glance import spoken
 from .plots import INK, axes, legend, legend_below, line_style, line_with_band, size_axis
-from .words import amount, labels_words, signed
+from .phrases import amount, labels_words, signed
 from ..basics.choices import counted
 from ..tasks.scores import as_score
 

@@ -236,7 +236,6 @@ def pretraining_bill(
     return PretrainingBill(made.body, uses, made.flops, share, kwh, times(kwh, per_kwh), times(kwh, grid), made.source)
 
 # %% ../../nbs/answers/13_bills.ipynb #words-of-bills
-# These sentences belong to answers.words.
 def energy_words(kwh:float)->str:
     "Energy in a unit that suits it"
     if kwh < 1e-3: return f'{1e6*kwh:.3g} mWh'

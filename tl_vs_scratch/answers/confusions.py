@@ -9,7 +9,7 @@ __all__ = ['MOST_CLASSES', 'MOST_PAIRS', 'confusion_matrix', 'mistakes_in', 'per
 # %% ../../nbs/answers/08a_confusions.ipynb #confusions-imports
 import numpy as np
 
-from .words import pair_title
+from .captions import pair_title
 
 # %% ../../nbs/answers/08a_confusions.ipynb #confusions-matrix
 def confusion_matrix(

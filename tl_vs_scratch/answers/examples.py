@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from .advice import representatives
 from .marked import parted
-from .words import ALL_WRONG, LOOK_AT_LABELS, disagreement_count, mistakes, one_right, taken_for
+from .captions import ALL_WRONG, LOOK_AT_LABELS, disagreement_count, mistakes, one_right, taken_for
 from ..basics.provenance import digest
 
 # %% ../../nbs/answers/08_examples.ipynb #data-uri-mime-str-the-type-o

@@ -12,12 +12,11 @@ import pandas as pd
 from matplotlib.ticker import NullFormatter
 
 from .plots import INK, axes, empty, legend_below, line_style, look
-from .words import Cost
+from .captions import Cost
 from ..basics.choices import check_choice
 from ..training.recipes import STRATEGIES
 
 # %% ../../nbs/answers/14_fronts.ipynb #costs
-# The words of these costs belong to answers.words.
 FRONT_COSTS = dict(
     seconds=Cost('seconds of training', 's', 1, 'Seconds of one training on the machine of the study.'),
     use_seconds_per_1000=Cost('seconds for 1,000 predictions', 's', 1,

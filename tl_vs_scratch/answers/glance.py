@@ -13,8 +13,8 @@ import pandas as pd
 
 from .curves import difference
 from .measures import class_table
-from .words import (capital, caution_words, crossing_words, exact_amount, still_learns,
-                                         time_words)
+from .phrases import capital
+from .words import caution_words, crossing_words, exact_amount, still_learns, time_words
 
 # %% ../../nbs/answers/20_glance.ipynb #glance-names
 SPOKEN = dict(

@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.ticker import NullLocator
 
 from .curves import score_table
-from .words import COSTS, gap_axis, right_of
+from .captions import COSTS, gap_axis, right_of
 from ..basics.choices import check_choice
 
 # %% ../../nbs/answers/06_plots.ipynb #line-style-color-str-any-col

@@ -15,7 +15,7 @@ import pandas as pd
 from .curves import label_efficiency
 from .intervals import score_interval
 from .plots import axes, legend, line_style, line_with_band, size_axis
-from .words import probe_sentence, probe_title
+from .captions import probe_sentence, probe_title
 from ..basics.progress import Progress, in_notebook
 from ..fast.switch import faster
 from ..studies.plan import default_sizes

@@ -60,7 +60,7 @@ def share_ends(right:np.ndarray)->tuple: # (low, high)
 
 def gap_ends(gaps:np.ndarray, among:int)->tuple: # (low, high)
     "The 95% interval of a paired difference of right answers, with half an example added each way"
-    n, mean = len(gaps), gaps.mean()
+    n = len(gaps)
     middle, square = gaps.sum()/(n + 2), ((gaps**2).sum() + 1)/(n + 2)
     half = reach(1e6, among)*((square - middle**2)/(n + 2))**.5
     return middle - half, middle + half

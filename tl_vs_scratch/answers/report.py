@@ -15,7 +15,6 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.markers import MarkerStyle
@@ -30,9 +29,11 @@ from .fronts import cost_front, plot_cost_front
 from .glance import at_largest, lead_lines, spoken
 from .marked import marker_for
 from .timelines import plot_timeline
+from .captions import captions, cost_alt, curve_alt, front_alt, gap_alt, scale_words, timeline_alt
+from .facts import facts, limits, overview
+from .phrases import capital, signed
 from .words import (
-    capital, captions, caution_words, cost_alt, curve_alt, evidence_words, facts, front_alt, gap_alt, limits, overview,
-    pair_words, scale_words, signed, timeline_alt, verdict_sentence, verdict_words, why_words)
+    caution_words, evidence_words, pair_words, verdict_sentence, verdict_words, why_words)
 from ..basics.provenance import versions
 from ..basics.writing import written_beside
 from ..tasks.builtin import BUILT_IN

@@ -233,7 +233,6 @@ def facts_of(labels:int, known:dict)->Facts:
     return Facts(labels, **known)
 
 # %% ../../nbs/answers/12_rules.ipynb #words-of-rules
-# These sentences belong to answers.words.
 TAKE_WORDS = dict(transfer='transfer', thaw='transfer, thawing step by step', scratch='train from scratch',
                   modules='transfer, with new modules on top')
 HELD_WORDS = dict(binding='leaves no choice', widely='widely held', disputed='disputed', weakly='weakly held')

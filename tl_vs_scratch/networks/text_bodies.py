@@ -8,7 +8,6 @@ __all__ = ['WORDS', 'PLACES', 'WIDTH', 'LAYERS', 'BAG_WIDTH', 'Embeddings', 'is_
 
 # %% ../../nbs/networks/05_text_bodies.ipynb #collections-ordereddict-func
 from collections import OrderedDict
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +16,6 @@ from safetensors.torch import load_file
 from torch import nn
 
 from .grafts import Pooled
-from .names import own_stages
 from .staged import StagedNet
 from ..tasks.pieces import PAD, WEIGHTS, packaged
 

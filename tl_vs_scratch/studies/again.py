@@ -11,7 +11,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from ..basics.choices import check_choice, counted
+from ..basics.choices import check_choice
 from .plan import digest_of
 from .results import Results
 from .study import Study

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 
 import torch
 from fastai.callback.core import Callback, CancelValidException
-from fastai.learner import Learner
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn

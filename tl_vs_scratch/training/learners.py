@@ -30,9 +30,9 @@ from ..networks.staged import StagedNet
 def frozen_stages(stages)->int:
     "Of lists of parameters, how many at the start hold frozen ones only (empty ones at the end of these do not count)"
     cut = 0
-    for i, params in enumerate(stages, 1):
-        if any(p.requires_grad for p in params): break
-        if params: cut = i
+    for i, stage in enumerate(stages, 1):
+        if any(p.requires_grad for p in stage): break
+        if stage: cut = i
     return cut
 
 def frozen_cut(net:StagedNet)->int:

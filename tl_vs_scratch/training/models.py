@@ -149,7 +149,7 @@ class Model:
         return type(self), (self.net, self.about, self.folder, self.examples), dict(card=self.card)
 
     def __repr__(self):
-        about, many = self.about, self.medium.many
+        about = self.about
         return (f"Model of '{about.task}': {counted(len(self.classes), 'class', 'classes')}, {about.strategy} "
                 f'({self.net.name}), {self.medium.size_words(about.size)}')
 

@@ -12,8 +12,6 @@ __all__ = ['STARTS', 'warm_up', 'converged_probe', 'SCRATCH', 'LINEAR_PROBE', 'A
 from dataclasses import asdict, dataclass, replace
 from math import ceil, inf
 
-import numpy as np
-
 from ..basics.choices import check_choice, counted
 from ..basics.provenance import digest
 from ..networks.digests import content_digest
@@ -21,7 +19,7 @@ from ..networks.names import (FromFile, body_digest, body_name, check_backbone, 
                                           rate_factor)
 from ..tasks.scores import Score
 from ..tasks.task import Task
-from .paths import Checkpoint, is_flat
+from .paths import is_flat
 
 # %% ../../nbs/training/00_recipes.ipynb #anytime-the-rate-rises-then
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from ..tasks.scores import surprise
 from ..tasks.task import Task
 from .models import About, Model
 from .recipes import Anytime, Entrant, Phase, Settings, targets_of
-from .trial import Training, batches_of, final_loss, train
+from .trial import Training, final_loss, train
 
 # %% ../../nbs/training/13_refits.ipynb #refits-temperature
 TEMPERATURES = np.geomspace(.2, 5, 200) # to choose from

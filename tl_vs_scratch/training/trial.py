@@ -10,7 +10,6 @@ __all__ = ['log', 'STRETCH', 'KEEP_EVERY', 'USED', 'StepsDL', 'in_steps', 'LossW
 
 # %% ../../nbs/training/09_trial.ipynb #time-contextlib-nullcontext
 import logging
-import random
 import time
 from contextlib import nullcontext
 from math import inf

@@ -19,7 +19,7 @@ from torch import nn
 
 from ..basics.choices import counted
 from ..networks.staged import StagedNet
-from .learners import StrictFreeze, frozen_cut
+from .learners import StrictFreeze
 
 # %% ../../nbs/training/02_unfreezing.ipynb #groups-learn-the-parameter-l
 def _groups(learn):
