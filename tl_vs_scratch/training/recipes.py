@@ -327,7 +327,7 @@ def parse_strategy(
     return Entrant(f'{name}:{own}' if own else name, strategy, chosen)
 
 # %% ../../nbs/training/00_recipes.ipynb #results-version-goes-up-when
-RESULTS_VERSION = 9 # goes up when the same settings would give other results
+RESULTS_VERSION = 10 # goes up when the same settings would give other results
 
 def settings_digest(
     task:Task,         # The task
