@@ -271,3 +271,18 @@ def test_advice_keeps_other_situations():
     before = [dict(task='a', n=1, old=True), dict(task='a', n=2, old=True), dict(task='b', n=1, old=True)]
     assert advice.kept(before, [dict(task='a', n=2)]) == [before[0], before[2], dict(task='a', n=2)]
     assert advice.of_habits([dict(plain=1., rules=2.), dict(plain=3.)] + [dict.fromkeys(advice.ALWAYS, 2.)])['plain'] == dict(situations=3, mean_regret=2, worst_regret=3)
+
+
+def test_length_says_what_stopping_cost():
+    "A network that guesses for 320 steps and then knows: a line through its first looks is level, three looks from 400 steps on are not"
+    length = import_module('benchmarks.length')
+    rng, targets = np.random.default_rng(0), np.arange(20) % 2
+    steps = np.array([20, 28, 40, 57, 80, 113, 160, 226, 320, 453, 640, 905, 1280])
+    knows = np.stack([np.eye(2)[targets]*9*(step > 320) for step in steps])
+    outputs = knows + rng.normal(size=knows.shape)
+    path = dict(step=steps, before=0*steps, valid=outputs, test=outputs, valid_targets=targets, test_targets=targets)
+    row = length.row_of(('toy', 'scratch', 20, 0), path)
+    assert row['since_an_eighth_steps'] <= 320 and row['since_an_eighth_lost'] > 20
+    assert row['now_steps'] > 453 and row['now_lost'] == 0 and row['late'] == 100
+    found = length.overall([row])
+    assert found['since_an_eighth']['stopped'] == 1 and found['since_an_eighth']['worst_lost'] == row['since_an_eighth_lost']
