@@ -210,8 +210,20 @@ def test_the_first_screen_claims_nothing_of_what_still_learns():
     assert screen.startswith('Best so far: ') and 'It is still learning' in screen
     assert 'Not decided, training from scratch is still learning' in screen and ' than ' not in screen.split('What next?')[0]
     assert 'tl-vs-scratch compare fake --budget 10m' in screen
+    for budget, more in [(480., '10m'), (600., '20m'), (1500., '50m'), ('2000FLOP', '10m')]: # a budget is the study's: the same once more brings nothing
+        longer = FakeStudy(CROSSING, learning=('scratch',))
+        longer.recipe = lambda: dict(budget=budget)
+        assert f'--budget {more}\n' in summarise(longer).glance('tl-vs-scratch compare fake') and f"budget='{more}'" in summarise(longer).glance()
     done = summarise(FakeStudy(CROSSING)).glance()
     assert 'more of 100 right than a linear probe' in done and '--budget' not in done
+
+
+def test_nobody_may_get_more_than_all_of_them_right():
+    "Two that still learn are nearly perfect: there is little room above them, whatever they may still gain"
+    truth = {('fine_tune', 50): .99, ('scratch', 50): .985, ('linear_probe', 50): .7, ('plain_svm', 50): .6}
+    summary = summarise(FakeStudy(truth, learning=('fine_tune', 'scratch'), task=fake_task(n_test=500)))
+    score, lost = summary.table.set_index('strategy').score[summary.advice.strategy], summary.advice.shortfall
+    assert summary.advice.undecided and lost > .005 and score + lost < 1.005, (score, lost)
 
 
 def test_the_first_screen_names_what_failed():

@@ -55,6 +55,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                           'tl_vs_scratch/answers/advice.py'),
                                               'tl_vs_scratch.answers.advice.representatives': ( 'answers/advice.html#representatives',
                                                                                                 'tl_vs_scratch/answers/advice.py'),
+                                              'tl_vs_scratch.answers.advice.room_above': ( 'answers/advice.html#room_above',
+                                                                                           'tl_vs_scratch/answers/advice.py'),
                                               'tl_vs_scratch.answers.advice.shortfalls': ( 'answers/advice.html#shortfalls',
                                                                                            'tl_vs_scratch/answers/advice.py'),
                                               'tl_vs_scratch.answers.advice.square': ( 'answers/advice.html#square',

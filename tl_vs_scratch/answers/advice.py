@@ -6,9 +6,9 @@
 __all__ = ['ENOUGH_SEEDS', 'APART', 'DRAWS', 'UNSURE', 'PLAIN', 'representatives', 'network_to_keep', 'comparison', 'Finding',
            'Advice', 'judged_by', 'verdict', 'find', 'turned', 'believed', 'shortfalls', 'draws', 'below_the_best',
            'weighted', 'nothing_to_say', 'square', 'far_from_all', 'clearest_rival', 'beaten', 'outlook',
-           'with_outlook', 'next_steps', 'no_advice', 'undecided_of', 'cheapest_within', 'chosen', 'open_questions',
-           'alternatives', 'recommend', 'compared', 'still_learning', 'twice_the_time', 'forecast', 'within_range',
-           'forecasts', 'below_rival', 'cautions']
+           'with_outlook', 'room_above', 'next_steps', 'no_advice', 'undecided_of', 'cheapest_within', 'chosen',
+           'open_questions', 'alternatives', 'recommend', 'compared', 'still_learning', 'twice_the_time', 'forecast',
+           'within_range', 'forecasts', 'below_rival', 'cautions']
 
 # %% ../../nbs/answers/03_advice.ipynb #dataclasses-field-math-log-p
 from dataclasses import dataclass, field
@@ -244,6 +244,15 @@ def with_outlook(lost:pd.Series, ahead:dict|None)->pd.Series:
     if not ahead: return lost
     return pd.Series({label: max(value, ahead[label][0] if label in ahead else inf) for label, value in lost.items()})
 
+# %% ../../nbs/answers/03_advice.ipynb #advice-room
+def room_above(
+    scores:pd.Series, # Test scores by strategy
+    score,            # Whose they are
+    tests:int         # Examples that they were seen on
+)->pd.Series|float:   # Infinite where the score is no share
+    "By how much a perfect strategy is expected to be ahead of each: nobody can be by more"
+    return 1 - (tests*scores + 1)/(tests + 2) if score.is_share else inf
+
 # %% ../../nbs/answers/03_advice.ipynb #next-steps-shortfall-float-m
 def next_steps(
     shortfall:float,
@@ -304,7 +313,8 @@ def recommend(
     learning=(),        # Labels of those that are still learning, as `still_learning` gives them
     rivals=(),          # Labels of those that train no network; that they are beaten is no news
     missing=(),         # Labels of those that were not begun
-    ahead=None          # What those may still do, as `outlook` gives it
+    ahead=None,         # What those may still do, as `outlook` gives it
+    room=inf            # By how much anybody can be ahead of each, as `room_above` gives it
 )->Advice:
     "The cheapest strategy that is probably within `margin` of the best, at the largest size"
     at = table[table.n == table.n.max()].set_index('strategy')
@@ -314,6 +324,7 @@ def recommend(
     now = pd.Series(shortfalls(*square(pairs, list(at.index))), at.index)
     lost = with_outlook(now, ahead)
     best = cheapest_within(now[lost < inf], at.seconds, margin) # what can be had now; others may still pass it
+    lost = lost.where(lost == inf, np.minimum(lost, room))
     few = tuple(at.index[at.seeds < ENOUGH_SEEDS])
     undecided = undecided_of((*few, *learning, *missing), best, margin, ahead)
     reasons = (*beaten(pairs, at.index.drop([*few, *learning, *rivals], errors='ignore')),

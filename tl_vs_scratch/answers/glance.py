@@ -149,7 +149,7 @@ def next_steps(
     steps, advice = [], summary.advice
     if summary.network: steps.append(keep(summary, folder))
     unsure = advice.undecided or advice.strategy is None
-    if unsure: steps.append(('Be surer: more time goes on from here', longer(again)))
+    if unsure: steps.append(('Be surer: more time goes on from here', longer(again, summary.recipe.get('budget'))))
     if summary.more_labels: steps.append((label_more(summary.more_labels, summary.score), ''))
     if summary.mixed_up: steps.append((mixed_words(summary), f'{folder}/report.html'))
     return steps + [(capital(words), '') for words in summary.left_out]
@@ -167,9 +167,14 @@ def keep(summary, folder:str)->tuple: # (what for, command)
     return f'Keep a model ({which}, on all labels; {long})', command
 
 # %% ../../nbs/answers/20_glance.ipynb #glance-longer
-def longer(again:str|None)->str:
-    "How to give a study more time"
-    return f'{again} --budget 10m' if again else "compare(..., budget='10m'), all else as before"
+def longer(
+    again:str|None,        # As in `next_steps`
+    budget:float|str|None  # Seconds that the study had, or so much arithmetic; None: as long as it took
+)->str:
+    "How to give a study more time: ten minutes in all, or twice what it had"
+    much = isinstance(budget, float) and budget >= 600
+    more = f'{round(budget/30)}m' if much else '10m'
+    return f'{again} --budget {more}' if again else f"compare(..., budget='{more}'), all else as before"
 
 # %% ../../nbs/answers/20_glance.ipynb #glance-label-words
 def label_more(found:dict, score)->str: # From `more_labels`

@@ -17,7 +17,8 @@ from pathlib import Path
 import pandas as pd
 
 from .advice import (ENOUGH_SEEDS, Advice, cautions, compared, comparison, forecasts,
-                                          network_to_keep, outlook, recommend, representatives, still_learning)
+                                          network_to_keep, outlook, recommend, representatives, room_above,
+                                          still_learning)
 from .curves import crossover, difference, paired_table, score_table, size_correlation
 from .extrapolation import expected_crossover, more_labels
 from .glance import (lead_lines, mixed_up, next_steps, short_table, steps_text,
@@ -205,7 +206,9 @@ def advise(
     missing = tuple(label for label in study.strategies if label not in tried)
     few = at.strategy[at.seeds < ENOUGH_SEEDS]
     unsure = {*learning, *missing, *few}
-    return recommend(table, pairs, margin, learning, rivals, missing, outlook(study, n, unsure) if unsure else None)
+    room = room_above(at.set_index('strategy').score, study.score, len(study.task.test_idxs))
+    ahead = outlook(study, n, unsure) if unsure else None
+    return recommend(table, pairs, margin, learning, rivals, missing, ahead, room)
 
 # %% ../../nbs/answers/05_summary.ipynb #summarise-a-study
 def summarise(
