@@ -89,7 +89,8 @@ def row_of(job, path)->dict:
 
 
 def overall(rows)->dict:
-    return rows and {name: dict(mean_lost=np.mean([r[f'{name}_lost'] for r in rows]), worst_lost=max(r[f'{name}_lost'] for r in rows),
+    if not rows: return {}
+    return {name: dict(mean_lost=np.mean([r[f'{name}_lost'] for r in rows]), worst_lost=max(r[f'{name}_lost'] for r in rows),
                        more_than_two=np.mean([r[f'{name}_lost'] > 2 for r in rows]), median_steps=np.median([r[f'{name}_steps'] for r in rows]),
                        stopped=sum(r[f'{name}_steps'] < r['steps'] for r in rows), of=len(rows))
             for name in RULES}
@@ -109,9 +110,8 @@ def main():
     Parallel(-1)(delayed(train_long)(place(job[0]), *job[1:], file) for job, file in todo)
     rows = {job: row_of(job, np.load(file)) for job, file in files.items() if file.exists()}
     others = [row for job, row in rows.items() if job in OTHERS]
-    rows = list(rows.values())
     finish(args, dict(rule={name: getattr(paths, name) for name in ('LEAST', 'LOOKS', 'SMALL', 'REST', 'STILL', 'QUARTER', 'LEVEL')},
-                      overall=overall(rows), others=overall(others), trainings=rows))
+                      overall=overall([*rows.values()]), others=overall(others), trainings=[*rows.values()]))
 
 
 if __name__ == '__main__': main()

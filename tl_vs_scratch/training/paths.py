@@ -63,14 +63,14 @@ def settled_losses(outputs, targets)->np.ndarray: # (n_examples,)
     return surprise(outputs/best_temperature(outputs, targets), targets)
 
 # %% ../../nbs/training/00_paths.ipynb #least-steps-of-a-part-before
-LEAST = 60   # steps of a part before it may be called flat
-LOOKS = 3    # in a row at which it has to be flat
-SMALL = .02  # of the loss: a fall that does not count, over a doubling
-REST = .1    # of the probability: where more than that has moved over a doubling, there is no rest
-STILL = .02  # the same: where less than that has moved, nothing that matters can have changed
-HALF = .52   # of the time: what a look is compared with
+LEAST = 60    # steps of a part before it may be called flat
+LOOKS = 3     # in a row at which it has to be flat
+SMALL = .02   # of the loss: a fall that does not count, over a doubling
+REST = .1     # of the probability: where more than that has moved over a doubling, there is no rest
+STILL = .02   # the same: where less than that has moved, nothing that matters can have changed
+HALF = .52    # of the time: what a look is compared with
 QUARTER = .26 # of the time: from where on a loss has to be level whose answers do not come to rest
-LEVEL = 400  # steps of a part before it may be called level
+LEVEL = 400   # steps of a part before it may be called level
 MOST_PASSES = 1600 # over the training examples: after so many there is nothing new in them
 
 # %% ../../nbs/training/00_paths.ipynb #paths-look
