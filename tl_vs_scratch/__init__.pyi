@@ -765,6 +765,8 @@ class Results:
         "One row per trial that was trained, or failed"
     def finished(self) -> list[Trial]:
         "Those that can be measured: done, or stopped while still learning"
+    def check_begun(self):
+        "Raises ValueError with one sentence where nothing can be measured yet"
     def learning(self) -> dict:
         "Which trials were stopped before they were done"
     def values(self, part: str = ...) -> dict:

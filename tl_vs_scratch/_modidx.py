@@ -2291,6 +2291,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                    'tl_vs_scratch/studies/results.py'),
                                                'tl_vs_scratch.studies.results.Results.about': ( 'studies/results.html#results.about',
                                                                                                 'tl_vs_scratch/studies/results.py'),
+                                               'tl_vs_scratch.studies.results.Results.check_begun': ( 'studies/results.html#results.check_begun',
+                                                                                                      'tl_vs_scratch/studies/results.py'),
                                                'tl_vs_scratch.studies.results.Results.checkpoints': ( 'studies/results.html#results.checkpoints',
                                                                                                       'tl_vs_scratch/studies/results.py'),
                                                'tl_vs_scratch.studies.results.Results.courses': ( 'studies/results.html#results.courses',

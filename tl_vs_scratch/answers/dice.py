@@ -66,9 +66,8 @@ def best_two(study, n:int)->list[str]:
 # %% ../../nbs/answers/07b_dice.ipynb #dice-finished-rows
 def finished_rows(study):
     "Of the table of results, those that can be compared; raises ValueError with one sentence where there are none"
-    rows = study.results.query("status != 'failed'")
-    if rows.empty: raise ValueError(f'nothing is finished in {study.out}; run the study first')
-    return rows
+    study.check_begun()
+    return study.results.query("status != 'failed'")
 
 # %% ../../nbs/answers/07b_dice.ipynb #dice-most-rolled
 def most_rolled(study)->int:

@@ -51,7 +51,7 @@ def explorers_of(study)->dict: # Title -> widget
             'Freezing': lambda: freezing_explorer(depths_of(study))}
     if has_examples(study): ways['Feature map'] = a_map
     found = {title: explorer for title, make in ways.items() if (explorer := made(make))}
-    if not found: raise ValueError(f'nothing is finished in {study.out}; run the study first')
+    if not found: study.check_begun()
     return found
 
 def made(make):

@@ -151,7 +151,7 @@ def growth_of(
     most:int=12 # How many test examples to follow
 )->Growth:
     "What the explorer needs of a study"
-    if not study.finished(): raise ValueError(f'nothing is finished in {study.out}; run the study first')
+    study.check_begun()
     shown = shown_examples(study, most)
     ways = ways_of(study, list(shown))
     sizes = sorted({int(n) for by_n in ways.values() for n in by_n})

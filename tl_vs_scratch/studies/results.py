@@ -223,6 +223,10 @@ class Results:
         "Those that can be measured: done, or stopped while still learning"
         return [trial for trial in self.trials() if trial.row['status'] != 'failed']
 
+    def check_begun(self):
+        "Raises ValueError with one sentence where nothing can be measured yet"
+        if not self.finished(): raise ValueError(f'nothing is finished in {self.out}; run the study first')
+
     def learning(self)->dict: # (label, n) -> list of seeds
         "Which trials were stopped before they were done"
         found = {}
