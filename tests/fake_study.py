@@ -35,7 +35,7 @@ def outputs_of(rng, targets, n_classes, accuracy, sure=2.):
 
 
 class FakeStudy:
-    "Trials with these {(label, n): accuracy}; `failed` of them have failed, `missing` were not run, those of `learning` labels were stopped early"
+    "Trials with these {(label, n): accuracy}; `failed` of them have failed, `missing` were not run, those of `learning`, labels or (label, n), were stopped early"
     def __init__(self, accuracy, seeds=3, score='accuracy', task=None, settings=Settings(), train=1., seconds=SECONDS, failed=(), missing=(), learning=(), out=None):
         self.task = task or fake_task(score=score)
         self.score, self.medium, self.settings, self.seeds = as_score(score), self.task.medium, settings, seeds
@@ -55,6 +55,8 @@ class FakeStudy:
         body = body or 'tf_efficientnet_lite0'
         return Arm(label, start, body, 'About it.', f'{start} weights of {body}; 9 steps on everything.', color, marker, True)
 
+    def _early(self, label, n): return label in self.early or (label, n) in self.early
+
     def _trial(self, label, n, seed, failed):
         task, arm = self.task, self.strategies[label]
         rng = np.random.default_rng([n, seed, *map(ord, label)])
@@ -66,7 +68,7 @@ class FakeStudy:
         row = dict.fromkeys(COLUMNS, 0) | dict(
             task=task.name, strategy=label, start=arm.start, body=arm.body, n=n, seed=seed, size=32, settings_digest=self.digests[label], score=self.score.name,
             **means, overfitting_gap=gap, seconds=self.seconds_of.get(label, 3.), flops=1e12, trainable_params=10, device='cpu', threads=1, precision='float32',
-            status='learning' if label in self.early else 'done', error='')
+            status='learning' if self._early(label, n) else 'done', error='')
         if not failed: return Trial(row, [], outputs)
         row |= dict.fromkeys([*means, 'overfitting_gap'], np.nan) | dict(status='failed', error='Oh: no')
         return Trial(row, [], {}, 'Traceback: Oh: no')
@@ -86,7 +88,7 @@ class FakeStudy:
         return [Checkpoint(step, 1., 1., 1., {part: until(trial.outputs[part], share) for part in ('test', 'valid')})
                 for step, share in ((20, .5), (40, .75), (80, 1))]
 
-    def learning(self): return {(label, n): list(range(self.seeds)) for label, n in self.truth if label in self.early}
+    def learning(self): return {(label, n): list(range(self.seeds)) for label, n in self.truth if self._early(label, n)}
 
     def courses(self, part='test', tuned=False):
         "Each of them rose in a straight line over three checkpoints"

@@ -132,6 +132,29 @@ def test_who_is_still_learning_has_not_lost(score):
     assert any('ahead' in w for w in done.words) and not done.forecasts and done.words[0].startswith('Take')
 
 
+def test_each_size_is_judged_by_its_own_trainings():
+    "Scratch was stopped early with few labels only: of these nothing is said, and all the rest stands; then with many labels only"
+    truth = {(label, n): score for n, scores in ((20, (.3, .7)), (60, (.4, .75)), (200, (.9, .78)), (600, (.97, .8))) for label, score in zip(('scratch', 'fine_tune'), scores)}
+    done = summarise(FakeStudy(truth, task=fake_task(n_test=400)))
+    assert done.crossover['status'] == 'crossed' and [f.kind for f in done.compared[0][1]] == ['ahead', 'behind']
+    few = summarise(FakeStudy(truth, learning=[('scratch', 20)], task=fake_task(n_test=400)))
+    assert [f.kind for f in few.compared[0][1]] == ['not_decided', 'behind'] and few.crossover['status'] == 'crossed'
+    assert '20 labels: between fine_tune and scratch nothing is decided' in ' '.join(few.words) and 'more of 100 right than fine-tuning' in few.glance()
+    many = summarise(FakeStudy(truth, learning=[('scratch', 600), ('scratch', 200)], task=fake_task(n_test=400)))
+    assert [f.kind for f in many.compared[0][1]] == ['ahead', 'not_decided'] and many.crossover['status'] != 'crossed' and 'passes' not in many.glance()
+    none = ' '.join(summarise(FakeStudy(truth, learning=['scratch'])).words)
+    assert 'Where scratch would pass the pretrained network is not decided: scratch is still learning.' in none
+
+
+@scores
+def test_the_verdicts_are_no_surer_than_the_table(score):
+    "Trained to the end is what the table of pairs has: the same difference, and the interval that allows for all comparisons"
+    summary = summarise(FakeStudy(CROSSING, score=score))
+    end = next(v for v in summary.verdicts if v.kind == 'trained to the end')
+    row = next(difference(summary.pairs[summary.pairs.n == 500], end.a, end.b).itertuples())
+    assert (end.difference, end.low, end.high) == pytest.approx((row.difference, row.wide_low, row.wide_high))
+
+
 def test_a_rival_speaks_for_no_start():
     summary = summarise(FakeStudy(CROSSING | {('plain_svm', 50): .97, ('plain_svm', 500): .97}))
     assert 'plain_svm' not in (summary.crossover['pretrained'], summary.crossover['scratch']) and summary.advice.strategy == 'plain_svm'
@@ -266,5 +289,6 @@ def test_a_stored_study_has_a_tab_for_each_explorer(): # not in its notebook: ea
 def test_a_feature_map_needs_the_examples_and_no_trial(tmp_path): # as above
     empty = Study(tlvs.digits(), ['plain_svm'], [40], 1, settings=Settings(size=24), out=tmp_path)
     assert list(explorers_of(empty)) == ['Feature map']
-    empty.run(jobs=1, progress=False)
+    empty.run(jobs=1, progress=False, margin=.05)
+    assert tlvs.Results(tmp_path).margin == empty.margin == tlvs.Results(tmp_path).recipe()['margin'] == .05 # and `train` and `report` go by it
     assert list(explorers_of(empty)) == ['Who leads when', 'Feature map'] and list(explorers_of(tlvs.Results(tmp_path))) == ['Who leads when']

@@ -516,6 +516,14 @@ MEMORY = { # examples, labels -> the error's kind and what it says
 }
 
 
+def test_what_belongs_together_may_be_an_array():
+    groups = np.arange(16)//2
+    with_array, with_list = (tlvs.from_examples(squares(), LABELS, groups=o) for o in (groups, list(groups)))
+    assert with_array.fingerprint == with_list.fingerprint and with_array.groups.tolist() == list(groups)
+    for name, values in dict(groups=groups[:-1], is_test=[True]).items():
+        refused(lambda: tlvs.from_examples(squares(), LABELS, **{name: values}), ValueError, [f'{name} has {len(values)} values for 16 examples'])
+
+
 @by_name(MEMORY)
 def test_what_is_in_memory(case):
     make, kind, says = case

@@ -684,10 +684,11 @@ class Study(Results):
     trained: Any
     began: Any
     budget: Any
+    within: Any
     def __init__(self, task: Task, strategies = ..., sizes = ..., seeds: int = ..., body = ..., settings: Settings = ..., out = ..., cbs = ...) -> None: ...
     def run(self, jobs: int | None = ..., fresh: bool = ..., progress: bool = ..., budget = ..., margin: float = ..., backend: str = ..., address: str | None = ...) -> Study:
         "Train what is missing; interrupted, it keeps what is done"
-    def begin_run(self, budget: float | str | None):
+    def begin_run(self, budget: float | str | None, margin: float):
         "Note that a run begins, and remove what a killed one was writing"
     def alone(self):
         "Within this block no other process has a run in this folder; waits for one that has"
@@ -742,6 +743,11 @@ class Results:
         "What the study is, as JSON can hold it; read back by `Results`"
     def recipe(self) -> dict:
         "What it takes to run the same study again, on another machine, too; see `study_again`"
+    def last_said(self, what: str):
+        "What the last run over this grid that said something of it said; None where none did"
+    @property
+    def margin(self) -> float:
+        "How much worse than the best is as good, in the score's unit: as it was run"
     def is_same(self, other: dict) -> bool:
         "Is a study that was remembered this grid?"
     @property
@@ -795,7 +801,7 @@ class Results:
         "Small copies of test examples, of the medium's `excerpt_type`"
     def write_csv(self):
         "`results.csv`, replaced as a whole"
-    def summary(self: Results, margin: float = ...):
+    def summary(self: Results, margin: float | None = ...):
         "The answer in words, the table behind it, and everything `summary.json` holds"
     def plot(self: Results, ax = ...):
         "Learning curves with 95% bands"

@@ -126,7 +126,7 @@ PRESET_HELP = 'quick: about a minute; standard: about twenty; exhaustive: everyt
 BACKEND_HELP = 'Who trains: loky (processes of this machine), dask or ray (a cluster; pip install with these extras).'
 BUDGET_HELP = ('How long in all, such as 90s, 5m or 1h30m; or how much arithmetic, such as 20TFLOP, which repeats '
                'exactly, one training at a time.  [default: as the preset]')
-MARGIN_HELP = 'How much worse than the best is as good, in the unit of the score (.01 is a point of accuracy).'
+MARGIN_HELP = 'How much worse than the best is as good; .01 is a point of accuracy.  [default: .01]'
 
 # %% ../nbs/command/00_cli.ipynb #cli-compare
 @app.command()
@@ -138,7 +138,7 @@ def compare(
     seeds:Annotated[int, option('Trainings per strategy and size, at most.  [default: as the preset]', min=1)]=None,
     preset:Annotated[Preset, typer.Option(help=PRESET_HELP)]=Preset.quick,
     budget:Annotated[str, option(BUDGET_HELP)]=None,
-    margin:Annotated[float, typer.Option(help=MARGIN_HELP, min=0.)]=.01,
+    margin:Annotated[float, option(MARGIN_HELP, min=0.)]=None,
     score:Annotated[str, option('accuracy, balanced_accuracy or log_loss.  [default: accuracy]')]=None,
     body:Annotated[str, option(BODY_HELP)]=None,
     weights:Annotated[Path, option('A .safetensors file with pretrained weights of that network.')]=None,
@@ -161,7 +161,7 @@ def compare(
         say(f'tl-vs-scratch: comparing on {data or like or "emoji"}')
         from tl_vs_scratch.answers.shown import new_study
         from tl_vs_scratch.studies.crews import check_crew
-        from tl_vs_scratch.studies.plan import PRESETS, check_budget
+        from tl_vs_scratch.studies.plan import MARGIN, PRESETS, check_budget
         bodies = comma_separated(body, '--body') or [None]
         names, numbers = comma_separated(strategies, '--strategies'), comma_separated(sizes, '--sizes', int)
         check_budget(budget, jobs, address) # a mistake shows before anything is read
@@ -169,24 +169,25 @@ def compare(
         columns = dict(text=text, label=label, split=split, group=group)
         asked = dict(sizes=numbers, seeds=seeds, strategies=names, body=bodies if len(bodies) > 1 else bodies[0],
                      score=score, weights=weights, size=size)
-        if like: study, usual = same_as(like, data, out, asked | columns)
+        if like: study, recipe = same_as(like, data, out, asked | columns)
         else:
             study = new_study(data or 'emoji', preset=preset.value, out=out, **asked, **columns)
-            usual = PRESETS[preset.value]['budget']
+            recipe = dict(budget=PRESETS[preset.value]['budget'])
+        if margin is None: margin = recipe.get('margin', MARGIN)
         tell = show_json if as_json else print_details if details else print_answer
-        run_and_finish(study, tell, margin, jobs=jobs, fresh=fresh, budget=budget or usual,
+        run_and_finish(study, tell, margin, jobs=jobs, fresh=fresh, budget=budget or recipe['budget'],
                        backend=backend.value, address=address)
     except KeyboardInterrupt: interrupted()
     except MISTAKES as e: fail(e)
 
 # %% ../nbs/command/00_cli.ipynb #finish-study-as-json-bool-wr
-def same_as(file, data, out, asked:dict)->tuple: # (study, its budget)
+def same_as(file, data, out, asked:dict)->tuple: # (study, as `read_recipe` gives it)
     "What was asked in a summary.json, and nothing else"
     from tl_vs_scratch.answers.shown import same_study
     from tl_vs_scratch.studies.again import read_recipe
     own = [f'--{name}' for name, value in asked.items() if value is not None]
     if own: raise ValueError(f"--from says what is asked; leave out {', '.join(own)}, or leave out --from")
-    return same_study(file, data, out), read_recipe(file)['budget']
+    return same_study(file, data, out), read_recipe(file)
 
 # %% ../nbs/command/00_cli.ipynb #cli-run-and-finish
 def run_and_finish(study, show, margin:float, **how):

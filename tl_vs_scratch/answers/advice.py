@@ -6,9 +6,9 @@
 __all__ = ['ENOUGH_SEEDS', 'APART', 'DRAWS', 'UNSURE', 'PLAIN', 'representatives', 'network_to_keep', 'comparison', 'Finding',
            'Advice', 'judged_by', 'verdict', 'find', 'turned', 'believed', 'shortfalls', 'draws', 'below_the_best',
            'weighted', 'nothing_to_say', 'square', 'far_from_all', 'clearest_rival', 'beaten', 'outlook',
-           'with_outlook', 'room_above', 'next_steps', 'no_advice', 'undecided_of', 'cheapest_within', 'chosen',
-           'open_questions', 'alternatives', 'recommend', 'compared', 'still_learning', 'twice_the_time', 'forecast',
-           'within_range', 'forecasts', 'below_rival', 'cautions']
+           'with_outlook', 'room_above', 'next_steps', 'more_seeds', 'no_advice', 'undecided_of', 'cheapest_within',
+           'chosen', 'open_questions', 'alternatives', 'recommend', 'compared', 'still_learning', 'twice_the_time',
+           'forecast', 'within_range', 'forecasts', 'below_rival', 'cautions']
 
 # %% ../../nbs/answers/03_advice.ipynb #dataclasses-field-math-log-p
 from dataclasses import dataclass, field
@@ -144,7 +144,8 @@ def shortfalls(
 # %% ../../nbs/answers/03_advice.ipynb #shortfall-draws
 def draws(mean:np.ndarray, covariance:np.ndarray)->np.ndarray: # (DRAWS, len(mean))
     "Random values of such a mean and covariance, from the same luck each time"
-    luck = np.random.default_rng(0).normal(size=(DRAWS, len(mean)))
+    luck = np.random.default_rng(0).normal(size=(DRAWS//2, len(mean)))
+    luck = np.concatenate([luck, -luck]) # so that equal strategies get the same, to the last digit
     sizes, ways = np.linalg.eigh(covariance)
     return mean + luck*np.sqrt(sizes.clip(0)) @ ways.T
 
@@ -175,7 +176,8 @@ UNSURE = .5 # of the largest difference: how far one may be off that was measure
 
 def square(
     pairs:pd.DataFrame, # From `paired_table`, of one size
-    labels:list         # Of the strategies
+    labels:list,        # Of the strategies
+    error='error'       # Which of its columns: 'error', or 'least_error' for ever so many seeds
 )->tuple:               # Differences and standard errors, both (strategies, strategies)
     "All pairs as two square tables, each pair twice"
     at = {label: i for i, label in enumerate(labels)}
@@ -183,7 +185,7 @@ def square(
     for row in pairs[pairs.a.isin(labels) & pairs.b.isin(labels)].itertuples():
         a, b = at[row.a], at[row.b]
         differences[a, b], differences[b, a] = row.difference, -row.difference
-        errors[a, b] = errors[b, a] = row.error
+        errors[a, b] = errors[b, a] = getattr(row, error)
     return differences, far_from_all(errors, UNSURE*np.abs(differences).max())
 
 # %% ../../nbs/answers/03_advice.ipynb #advice-far-from-all
@@ -257,14 +259,19 @@ def room_above(
 def next_steps(
     shortfall:float,
     margin:float,
-    seeds:int,    # So many there are
-    unfinished=() # Labels of those that need more time
-)->tuple:         # Of `Finding`
+    seeds:int,     # So many there are
+    unfinished=(), # Labels of those that need more time
+    least=0.       # The shortfall that would be left with ever so many seeds
+)->tuple:          # Of `Finding`
     "What would make the advice surer"
     steps = [Finding('train_longer', tuple(unfinished))] if unfinished else []
     if shortfall <= margin: return tuple(steps)
-    more = min(max(ceil(seeds*(shortfall/margin)**2), seeds + 2), 4*seeds)
-    return (*steps, Finding('more_seeds', numbers=dict(seeds=more)))
+    return (*steps, Finding('more_tests') if least > margin else more_seeds(shortfall, margin, seeds))
+
+def more_seeds(shortfall:float, margin:float, seeds:int)->Finding:
+    "How many it takes, at most four times as many"
+    times = min((shortfall/margin)**2, 4) if margin else 4
+    return Finding('more_seeds', numbers=dict(seeds=max(ceil(seeds*times), seeds + 2)))
 
 def no_advice(reason:Finding, learning:tuple)->Advice:
     "What to do first"
@@ -279,15 +286,16 @@ def undecided_of(unsure:tuple, best:str, margin:float, ahead:dict|None)->tuple: 
     return tuple(label for label in dict.fromkeys(unsure) if label == best or parts[label] > margin/10)
 
 def cheapest_within(lost:pd.Series, seconds:pd.Series, margin:float)->str:
-    "The cheapest of those that are near enough to the best; the nearest where none is"
-    within = lost.index[lost <= margin]
-    return seconds[within].idxmin() if len(within) else lost.idxmin()
+    "The cheapest of those that are near enough to the best; where none is, of those about as near as the nearest"
+    near = lost.index[lost <= max(margin, lost.min() + margin/10)]
+    return seconds[near].idxmin()
 
-def chosen(best:str, lost:pd.Series, at:pd.DataFrame, margin:float, undecided:tuple)->Finding:
-    "Why this one"
+def chosen(best:str, lost:pd.Series, at:pd.DataFrame, margin:float, undecided:tuple, steps:tuple)->Finding:
+    "Why this one, and what it would take to be surer"
     cost = dict(n=int(at.n.iloc[0]), seconds=float(at.seconds[best]), flops=float(at.flops[best]))
     kind = 'within' if lost[best] <= margin else 'for_now' if undecided else 'nearest'
-    return Finding(kind, (best,), cost | dict(shortfall=float(lost[best]), margin=margin))
+    about = dict(shortfall=float(lost[best]), margin=margin, takes=[step.kind for step in steps])
+    return Finding(kind, (best,), cost | about)
 
 def open_questions(few:tuple, learning:tuple, missing:tuple, undecided:tuple)->list:
     "Of whom nothing is said, and why; and who was dropped"
@@ -327,24 +335,27 @@ def recommend(
     lost = lost.where(lost == inf, np.minimum(lost, room))
     few = tuple(at.index[at.seeds < ENOUGH_SEEDS])
     undecided = undecided_of((*few, *learning, *missing), best, margin, ahead)
-    reasons = (*beaten(pairs, at.index.drop([*few, *learning, *rivals], errors='ignore')),
-               chosen(best, lost, at, margin, undecided), *open_questions(few, learning, missing, undecided))
     unfinished = [label for label in (*learning, *missing) if label in undecided]
-    steps = next_steps(lost[best], margin, max(int(at.seeds.max()), ENOUGH_SEEDS), unfinished)
+    least = pd.Series(shortfalls(*square(pairs, list(at.index), 'least_error')), at.index)[best]
+    steps = next_steps(lost[best], margin, max(int(at.seeds.max()), ENOUGH_SEEDS), unfinished, least)
+    reasons = (*beaten(pairs, at.index.drop([*few, *learning, *rivals], errors='ignore')),
+               chosen(best, lost, at, margin, undecided, steps),
+               *open_questions(few, learning, missing, undecided))
     return Advice(best, reasons, float(lost[best]), alternatives(best, lost, at, margin), steps, undecided)
 
 # %% ../../nbs/answers/03_advice.ipynb #compared-study-pairs-pd-data
 def compared(
     study,
     pairs:pd.DataFrame,  # From `paired_table`
-    pretrained:str|None, # From `representatives`
-    learning=()          # Labels of those that are still learning
+    pretrained:str|None  # From `representatives`
 )->tuple:                # Of (comparison, findings) per strategy that starts at random
     "What each strategy from scratch is beside the pretrained one, with the fewest and with the most labels"
     found, scratches = [], [label for label, arm in study.strategies.items() if arm.start == 'random']
+    learning = study.learning()
     for scratch in scratches if pretrained else []:
         rows = list(difference(pairs, pretrained, scratch).itertuples())
-        findings = [find(pretrained, scratch, row, learning) for row in rows[:1] + rows[1:][-1:]]
+        findings = [find(pretrained, scratch, row, [label for label, n in learning if n == row.n])
+                    for row in rows[:1] + rows[1:][-1:]]
         if findings: found.append((comparison(study, scratch, pretrained), tuple(findings)))
     return tuple(found)
 

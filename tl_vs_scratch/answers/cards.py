@@ -32,15 +32,16 @@ def table(
 def of_ten(share:float)->str: # 'about 9 of 10'
     "A share in tenths"
     tenths = round(10*share)
-    if share > .94: return f'about {round(100*share)} of 100'
+    if share > .94: return f'about {min(99, round(100*share))} of 100' # nobody is always right
     return f'about {tenths} of 10' if tenths else 'fewer than 1 of 10'
 
 # %% ../../nbs/answers/16_cards.ipynb #cards-first-words
 def first_words(medium, found:dict)->str:
     "How good it is, in one sentence"
-    score = SCORES.get(found['score'])
-    if score is None or not score.is_share: return ''
-    return (f'Expect {of_ten(found["value"])} new {medium.many} to be named correctly, if they are like those it was '
+    if found['score'] != 'accuracy': return ''
+    tests = found['examples']
+    expected = (tests*found['value'] + 1)/(tests + 2) # nine right of nine are no promise of ten (Laplace's rule)
+    return (f'Expect {of_ten(expected)} new {medium.many} to be named correctly, if they are like those it was '
             'tested on.')
 
 # %% ../../nbs/answers/16_cards.ipynb #cards-expected-words
@@ -178,7 +179,8 @@ def quality_part(model, task, length, found:dict)->list[str]:
     medium, score = task.medium, task.score
     good = [first_words(medium, found), expected_words(medium, found['expected'], score),
             own_words(medium, found, task.labels_available, score)]
-    fails = [class_lines(medium, found['classes']), more_classes(found['classes']), shift_words(medium)]
+    tested = [one for one in found['classes'] if one['test']]
+    fails = [class_lines(medium, tested), more_classes(tested), shift_words(medium)]
     calibrated = calibration_words(medium, found, length, model.about.temperature)
     sure = [calibrated, calibration_lines(medium, found['table'])]
     return ['## How good it is', *good, '## Where it fails', *fails, '## How sure it says it is', *sure]

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SCORE_COLUMNS', 'MEANT', 'PAIR_COLUMNS', 'ends', 'trial_means', 'spreads_of', 'prior_without', 'score_table',
            'over_shared_seeds', 'pair_values', 'pair_numbers', 'paired_table', 'difference', 'line_weights', 'bend',
-           'line_band', 'size_correlation', 'places', 'crossover', 'between', 'falls_through', 'labels_for',
+           'line_band', 'size_correlation', 'places', 'wide', 'crossover', 'between', 'falls_through', 'labels_for',
            'score_covariance', 'label_efficiency', 'efficiency_places']
 
 # %% ../../nbs/answers/02_curves.ipynb #itertools-combinations-numpy
@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 
 from .intervals import (
-    enough, pair_ends, pair_moments, prior_of, reach, score_interval, spread_of, uncertainty)
+    enough, pair_ends, pair_moments, prior_of, reach, score_interval, spread_of, uncertainty, without_luck)
 
 # %% ../../nbs/answers/02_curves.ipynb #score-columns-strategy-n-see
 SCORE_COLUMNS = ['strategy', 'n', 'seeds', 'score', 'low', 'high', 'valid_score', 'train_score', 'gap', 'seconds',
                  'flops', 'use_seconds_per_1000', 'weights_mb', 'trainable_params']
 MEANT = ('valid_score', 'train_score', 'seconds', 'flops', 'use_seconds_per_1000', 'weights_mb')
-PAIR_COLUMNS = ['n', 'a', 'b', 'seeds', 'difference', 'low', 'high', 'error', 'wide_low', 'wide_high']
+PAIR_COLUMNS = ['n', 'a', 'b', 'seeds', 'difference', 'low', 'high', 'error', 'least_error', 'wide_low', 'wide_high']
 
 def ends(interval:tuple|None)->dict: # low and high, nan where there is none
     "An interval as two columns"
@@ -85,8 +85,8 @@ def pair_numbers(spread, prior, share:bool, among:int)->dict:
     "What stands in `paired_table` on a pair with enough seeds"
     low, high = pair_ends(spread, prior, share)
     wide_low, wide_high = pair_ends(spread, prior, share, among)
-    error = pair_moments(spread, prior, share)[1]**.5
-    return dict(low=low, high=high, error=error, wide_low=wide_low, wide_high=wide_high)
+    error, least = (pair_moments(one, prior, share)[1]**.5 for one in (spread, without_luck(spread)))
+    return dict(low=low, high=high, error=error, least_error=least, wide_low=wide_low, wide_high=wide_high)
 
 # %% ../../nbs/answers/02_curves.ipynb #paired-table-of-a-study
 def paired_table(study)->pd.DataFrame: # A row per pair of strategies and n, with the columns `PAIR_COLUMNS`
@@ -175,15 +175,19 @@ def places(log_sizes:np.ndarray)->np.ndarray:
     return np.append(np.concatenate(between), log_sizes[-1])
 
 # %% ../../nbs/answers/02_curves.ipynb #crossover-of-differences
+def wide(differences:pd.DataFrame, end:str)->pd.Series:
+    "An end, 'low' or 'high', of the intervals that allow for all comparisons, where there are such"
+    return differences.get(f'wide_{end}', differences[end])
+
 def crossover(
-    differences:pd.DataFrame, # From `difference`: pretrained minus scratch, with columns n, difference, low, high
+    differences:pd.DataFrame, # From `difference`: pretrained minus scratch
     correlation=None          # From `size_correlation`; None: the sizes are independent
 )->dict: # status ('crossed', 'not_within', 'undecided') and low, mid, high in labels, None where not known
     "The number of labels at which scratch passes the pretrained network, with its 95% interval"
     res, d = dict(status='undecided', low=None, mid=None, high=None), differences.sort_values('n')
     if d.empty or d.low.isna().any(): return res
-    if (d.low > 0).all(): return res | dict(status='not_within', low=int(d.n.max()))
-    if (d.high < 0).all(): return res | dict(status='not_within', high=int(d.n.min()))
+    if (wide(d, 'low') > 0).all(): return res | dict(status='not_within', low=int(d.n.max()))
+    if (wide(d, 'high') < 0).all(): return res | dict(status='not_within', high=int(d.n.min()))
     if len(d) == 1: return res
     order = np.argsort(differences.n.to_numpy())
     correlation = np.eye(len(d)) if correlation is None else correlation[np.ix_(order, order)]

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['overview', 'splits', 'score_words', 'settings_words', 'once', 'versions_words', 'devices', 'circumstances', 'facts',
-           'certainty_limits', 'watched_limit', 'training_limits', 'pretraining_limit', 'limits']
+           'seeds_limits', 'certainty_limits', 'watched_limit', 'training_limits', 'pretraining_limit', 'limits']
 
 # %% ../../nbs/answers/04a_facts.ipynb #facts-imports
+from .advice import ENOUGH_SEEDS
 from .phrases import capital, fill, guess_words, phrases
 from ..basics.choices import counted, listed
 
@@ -27,8 +28,8 @@ def splits(study)->list: # (name, sentence or list of sentences)
     "Where each example went, and what was left out"
     task, many, left = study.task, study.medium.many, study.task.left_out()
     sizes = listed([f'{n:,}' for n in study.sizes])
-    tests = (f'{len(task.test_idxs):,} {many}, set apart at the start. No training and no choice saw them; what '
-             'each network makes of them is written down as it learns.')
+    tests = (f'{len(task.test_idxs):,} {many}, set apart at the start. No training, length or rate was chosen by '
+             'them; which strategy to take is, so the score of the one that is taken flatters a little.')
     labels = (f'{sizes} of the {task.labels_available:,} labelled {many}, drawn class by class. About one in five of '
               'them is kept for validation. Fewer labels are always among the more, and all strategies get the same '
               'ones.')
@@ -96,16 +97,23 @@ def facts(study)->list: # (name, sentence or list of sentences)
             ('Settings', settings_words(study)), ('Intervals', intervals), *circumstances(study)]
 
 # %% ../../nbs/answers/04a_facts.ipynb #certainty-limits-summary-lis
+def seeds_limits(table)->list[str]: # Of at most two sentences
+    "What the number of seeds leaves open"
+    few, enough, words = table[table.seeds < ENOUGH_SEEDS], table.seeds[table.seeds >= ENOUGH_SEEDS], []
+    if len(few) and not len(enough):
+        seeds, other = ('one seed', 'another seed') if few.seeds.max() == 1 else ('two seeds', 'other seeds')
+        return [f'How sure any of it is: with {seeds} there is no interval, and {other} may turn the order around.']
+    if len(few): words.append(
+        f'How sure the scores of {listed(list(few.strategy.unique()))} are, wherever they had fewer than three seeds: '
+        'there is no interval.')
+    if len(enough) and enough.min() < 5: words.append(
+        f'Exactly how sure it is: {int(enough.min())} seeds give a rough interval, which is drawn wide for that '
+        'reason.')
+    return words
+
 def certainty_limits(summary)->list[str]:
     "What the seeds and the number of comparisons leave open"
-    pairs, few, words = len(summary.pairs), 0, []
-    if len(summary.table): few = int(summary.table.seeds.min())
-    if few == 1: words.append(
-        'How sure any of it is: with one seed there is no interval, and another seed may turn the order around.')
-    elif few == 2: words.append(
-        'How sure any of it is: with two seeds there is no interval, and other seeds may turn the order around.')
-    elif 0 < few < 5: words.append(
-        f'Exactly how sure it is: {few} seeds give a rough interval, which is drawn wide for that reason.')
+    pairs, words = int(summary.pairs.low.notna().sum()), seeds_limits(summary.table)
     if pairs > 1: words.append(
         f'That every interval holds the truth: of {pairs} paired comparisons at 95%, about {max(1, round(pairs/20))} '
         "may miss it by chance alone. Words such as 'ahead' allow for that, the intervals in the tables do not.")

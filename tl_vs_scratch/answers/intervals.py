@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['MOST_PRIOR', 'LEAST_SEEDS', 'accuracy_interval', 'Spread', 'spread_of', 'Prior', 'prior_of', 'moderated',
-           'uncertainty', 'range_share', 'reach', 'is_share', 'enough', 'worth_answers', 'score_ends', 'wilson',
-           'score_interval', 'pair_moments', 'pair_ends', 'paired_difference']
+           'uncertainty', 'without_luck', 'range_share', 'reach', 'is_share', 'enough', 'worth_answers', 'score_ends',
+           'wilson', 'score_interval', 'pair_moments', 'pair_ends', 'paired_difference']
 
 # %% ../../nbs/answers/01_intervals.ipynb #numpy-as-np-tl-vs-scratch-ba
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -79,6 +79,10 @@ def uncertainty(
     if seeds + examples == 0: return 0., float(n_examples - 1)
     df = (seeds + examples)**2/(seeds**2/df + examples**2/(n_examples - 1))
     return (seeds + examples)/(n_seeds*n_examples), df
+
+def without_luck(spread:Spread)->Spread:
+    "What would be left of it with ever so many seeds: how the examples differ"
+    return replace(spread, seed=0., rest=0., example=max(spread.example - spread.rest, 0.))
 
 # %% ../../nbs/answers/01_intervals.ipynb #range-share-widths-np-ndarra
 def range_share(

@@ -25,11 +25,11 @@ from ..training.recipes import Settings
 # %% ../../nbs/answers/11_shown.ipynb #patch-summary-self-results-t
 @patch
 def summary(self:Results,
-    margin:float=.01 # How much worse than the best is as good, in the score's unit
+    margin:float|None=None # How much worse than the best is as good, in the score's unit; None: as it was run
 ):
     "The answer in words, the table behind it, and everything `summary.json` holds"
     from tl_vs_scratch.answers.summary import summarise
-    return summarise(self, margin)
+    return summarise(self, self.margin if margin is None else margin)
 
 @patch
 def plot(self:Results, ax=None):

@@ -185,7 +185,8 @@ def crossing(
     found, kind = dict(status='undecided', low=None, mid=None, high=None), None
     if pretrained and scratch:
         kind, differences = comparison(study, scratch, pretrained), difference(pairs, pretrained, scratch)
-        known = differences[differences.error.notna()] # with too few seeds a size says nothing
+        learning = {n for label, n in study.learning() if label in (pretrained, scratch)}
+        known = differences[differences.error.notna() & ~differences.n.isin(learning)] # what else says nothing
         if len(known): found = crossover(known, size_correlation(study, pretrained, scratch, known))
         expected = expected_crossover(study, pretrained, scratch) if found['status'] == 'not_within' else None
         if expected: found = dict(status='expected', **expected)
@@ -219,7 +220,6 @@ def summarise(
     task, table, pairs = study.task, score_table(study), paired_table(study)
     pretrained, scratch = representatives(study, table)
     n = int(table.n.max()) if len(table) else 0
-    learning = still_learning(study, n)
     advice = advise(study, table, pairs, margin)
     return Summary(
         task=task.name, medium=study.medium, score=study.score,
@@ -227,7 +227,7 @@ def summarise(
         crossover=crossing(study, pairs, pretrained, scratch), advice=advice,
         learning=tuple(study.learning()),
         forecasts=forecasts(study, table, advice),
-        verdicts=verdicts(study, pretrained, scratch, n), compared=compared(study, pairs, pretrained, learning),
+        verdicts=verdicts(study, pretrained, scratch, n), compared=compared(study, pairs, pretrained),
         cautions=cautions(study, table), versions=versions(),
         network=network_to_keep(study, table, advice.strategy),
         more_labels=more_labels(study, advice.strategy) if advice.strategy else None,

@@ -50,7 +50,8 @@ def exact_amount(score, difference:float)->str: # '0.6 points'
 
 def shortfall_words(score, shortfall:float)->str: # 'probably within 0.6 points of the best'
     "How near to the best a strategy is expected to be"
-    if abs(shortfall) < (5e-4 if score.is_share else 5e-3): return 'almost surely the best'
+    nothing = 5e-4 if score.is_share else 5e-3
+    if abs(shortfall) < nothing: return 'as good as any that was tried, as far as one can tell'
     return f'probably within {exact_amount(score, shortfall)} of the best'
 
 # %% ../../nbs/answers/04_words.ipynb #within-words-why
@@ -61,7 +62,8 @@ def within_words(finding, score)->str:
     if finding.kind == 'within':
         return f"{near}; nothing cheaper is within {amount(score, r['margin'])} ({price(r)})."
     if finding.kind == 'for_now': return for_now_words(taken, score, r)
-    return f"{near}, nearer than any other; to be within {amount(score, r['margin'])} it takes more seeds ({price(r)})."
+    takes = 'more test examples' if 'more_tests' in r['takes'] else 'more seeds'
+    return f"{near}; to be within {amount(score, r['margin'])} it takes {takes} ({price(r)})."
 
 def for_now_words(taken:str, score, r:dict)->str:
     "The one to take while others may still pass it"
@@ -116,6 +118,7 @@ def next_words(advice)->list[str]:
     for step in advice.next:
         if step.kind == 'train_longer': words.append(f'give it more time, for {listed(step.strategies)}')
         if step.kind == 'more_seeds': words.append(f"run {step.numbers['seeds']} seeds")
+        if step.kind == 'more_tests': words.append('label more test examples: more seeds would not do')
     return words
 
 # %% ../../nbs/answers/04_words.ipynb #verdict-words-a-str-b-str-lo
@@ -184,7 +187,8 @@ def crossing_words(
 )->str:
     "What `crossover` found, in a sentence"
     unready = [c.get(side) for side in ('pretrained', 'scratch') if c.get(side) in learning]
-    if unready: return f'Where scratch would pass the pretrained network is not decided: {still_learns(unready)}.'
+    if unready and c['status'] == 'undecided':
+        return f'Where scratch would pass the pretrained network is not decided: {still_learns(unready)}.'
     if c['status'] == 'crossed':
         sure = f"95% interval {c['low']:,} to {c['high']:,}"
         return f"Scratch passes the pretrained network at about {labels_words(c['mid'])} ({sure})."

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..basics.writing import written_beside
-from .plan import grid
+from .plan import MARGIN, grid
 from .store import COLUMNS, Store
 from ..tasks.scores import SCORES, Score, as_score
 from ..tasks.sources import medium_from
@@ -162,10 +162,19 @@ class Results:
         "What it takes to run the same study again, on another machine, too; see `study_again`"
         about, columns = self.about(), dict(self.task.origin or {})
         columns.pop('data', None) # where the examples were is nobody else's business
-        mine = [run['study'] for run in self.store.runs() if self.is_same(run['study'])]
-        budgets = [study['budget'] for study in mine if study.get('budget')]
         bodies = {label: arm.body for label, arm in self.strategies.items()}
-        return about | dict(strategies=bodies, columns=columns, budget=budgets[-1] if budgets else None)
+        return about | dict(strategies=bodies, columns=columns, budget=self.last_said('budget'), margin=self.margin)
+
+    def last_said(self, what:str):
+        "What the last run over this grid that said something of it said; None where none did"
+        said = [run['study'].get(what) for run in self.store.runs() if self.is_same(run['study'])]
+        return next((value for value in reversed(said) if value is not None), None)
+
+    @property
+    def margin(self)->float:
+        "How much worse than the best is as good, in the score's unit: as it was run"
+        said = self.last_said('margin')
+        return MARGIN if said is None else said
 
     def is_same(self, other:dict)->bool:
         "Is a study that was remembered this grid?"

@@ -91,7 +91,7 @@ class Study(Results):
         with self.alone():
             if fresh: self.forget()
             todo, spent = self.missing(), self.raced()
-            self.begin_run(f'{flops:.0f}FLOP' if flops else seconds)
+            self.begin_run(f'{flops:.0f}FLOP' if flops else seconds, margin)
             try:
                 if todo:
                     with crew_of(backend, jobs, address, most=len(todo)) as crew:
@@ -103,10 +103,11 @@ class Study(Results):
                 self.write_csv()
         return self
 
-    def begin_run(self, budget:float|str|None):
+    def begin_run(self, budget:float|str|None, margin:float):
         "Note that a run begins, and remove what a killed one was writing"
         for folder in (self.out, self.unfinished): remove_torn(folder)
-        self.trained, self.row, self.began, self.budget = 0, None, time.monotonic(), budget
+        self.trained, self.row, self.began = 0, None, time.monotonic()
+        self.budget, self.within = budget, margin
         self.remember(None)
 
     @contextmanager
@@ -152,7 +153,7 @@ class Study(Results):
     def note_run(self, on):
         "Note where this run is at work, and what of the budget it has spent so far: it may be killed at any time"
         now = datetime.now(timezone.utc).isoformat(timespec='seconds')
-        about = self.about() | dict(raced=self.racing_for(), budget=self.budget)
+        about = self.about() | dict(raced=self.racing_for(), budget=self.budget, margin=self.within)
         self.row = self.store.add_run(now, about, on, self.row)
 
     def racing_for(self)->float:

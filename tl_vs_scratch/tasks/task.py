@@ -285,12 +285,16 @@ def make_task(
     is_test = np.asarray(is_test, bool) if own_test else np.zeros(len(ids), bool)
     digests = digests_of(sources, medium)
     reasons = unreadable(ids, digests, medium) | copies(ids, digests, labels, is_test, medium.one, medium.alike)
+    if groups is not None: groups = list(groups)
+    for what, values in dict(is_test=is_test, groups=groups).items():
+        if values is not None and len(values) != len(ids): raise ValueError(
+            f'{what} has {len(values):,} values for {len(ids):,} examples; give one for each')
     reasons |= in_test_groups(ids, groups, is_test, reasons)
     keep = np.array([i not in reasons for i in ids], bool)
     out = [(label, reasons[i]) for i, label in zip(ids, labels) if i in reasons]
     check_classes(labels[keep], is_test[keep], classes, own_test, medium, out)
     kept = lambda values: [value for value, k in zip(values, keep) if k]
-    groups = groups and np.array(kept(groups))
+    groups = None if groups is None else np.array(kept(groups))
     if not own_test: is_test[keep] = draw_test(groups if groups is not None else kept(ids), labels[keep], test_share)
     if groups is not None: check_groups(labels[keep], is_test[keep], groups, classes, medium)
     left_out = {as_text(i): why for i, why in (left_out or {}).items()} | reasons
