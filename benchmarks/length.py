@@ -88,12 +88,13 @@ def row_of(job, path)->dict:
     return row
 
 
-def overall(rows)->dict:
-    if not rows: return {}
-    return {name: dict(mean_lost=np.mean([r[f'{name}_lost'] for r in rows]), worst_lost=max(r[f'{name}_lost'] for r in rows),
-                       more_than_two=np.mean([r[f'{name}_lost'] > 2 for r in rows]), median_steps=np.median([r[f'{name}_steps'] for r in rows]),
-                       stopped=sum(r[f'{name}_steps'] < r['steps'] for r in rows), of=len(rows))
-            for name in RULES}
+def overall(rows)->dict: # rule -> what was lost by it, over the trainings that it ended
+    found = {}
+    for name in RULES:
+        lost = [r[f'{name}_lost'] for r in rows if r[f'{name}_steps'] < r['steps']]
+        found[name] = dict(stopped=len(lost), of=len(rows), median_steps=np.median([r[f'{name}_steps'] for r in rows]))
+        if lost: found[name] |= dict(mean_lost=np.mean(lost), worst_lost=max(lost), more_than_two=np.mean(np.array(lost) > 2))
+    return found
 
 
 def main():

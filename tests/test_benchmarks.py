@@ -286,3 +286,6 @@ def test_length_says_what_stopping_cost():
     assert row['now_steps'] > 453 and row['now_lost'] == 0 and row['late'] == 100
     found = length.overall([row])
     assert found['since_an_eighth']['stopped'] == 1 and found['since_an_eighth']['worst_lost'] == row['since_an_eighth_lost']
+    goes_on = row | dict(since_an_eighth_steps=1280, since_an_eighth_lost=-50.) # which the rule did not end: it has neither lost nor won by it
+    assert length.overall([row, goes_on])['since_an_eighth']['mean_lost'] == row['since_an_eighth_lost']
+    assert 'mean_lost' not in length.overall([goes_on])['since_an_eighth']
