@@ -111,9 +111,10 @@ class FakeStudy:
 
     def excerpts(self): return {}
     def recipe(self): return {}
+    margin = .01
     def tracebacks(self): return {(t.row['strategy'], t.row['n'], t.row['seed']): t.traceback for t in self._trials if t.row['status'] == 'failed'}
 
 
 def texts():
     "A medium that is no picture"
-    return SimpleNamespace(one='text', many='texts', plain_words='counts of words', size=256, varied='with words left out', size_words=lambda size=None: f'texts of {size or 256} tokens', identity='text')
+    return SimpleNamespace(one='text', many='texts', plain_words='counts of words', size=256, varied='with words left out', size_words=lambda size=None: f'texts of {size or 256} tokens', identity='text', usual_body='minilm')

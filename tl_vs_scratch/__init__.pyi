@@ -548,7 +548,7 @@ def expected_crossover(study, pretrained: str, scratch: str) -> dict | None:
 def verdicts(study, a: str | None, b: str | None, n: int) -> tuple:
     "Which of two is better, in four senses"
 
-def summarise(study, margin: float = ...) -> Summary:
+def summarise(study, margin: float | None = ...) -> Summary:
     "Scores, paired differences, crossover, verdicts and advice of a study"
 
 def plot_learning_curves(study, ax = ..., table = ...):

@@ -41,7 +41,8 @@ def without_network(study, table:pd.DataFrame)->pd.Series:
 def worths(study, pretrained:str, scratch:str)->dict: # n -> as `label_efficiency` gives it
     "How many labels the pretrained weights were worth; nothing where scratch has a single size"
     gains = {key: study.score.gains(np.stack(list(seeds.values()))) for key, seeds in study.values().items()}
-    curve = {n: table for (label, n), table in gains.items() if label == scratch}
+    learning = study.learning()
+    curve = {n: table for (label, n), table in gains.items() if label == scratch and (label, n) not in learning}
     if len(curve) < 2: return {}
     return {n: label_efficiency(table, n, curve) for (label, n), table in gains.items() if label == pretrained}
 

@@ -246,9 +246,12 @@ def changed_settings(settings:Settings)->dict:
 
 def repeat_code(study)->str:
     "The code that repeats a study and trains its model; for data of one's own, with a place to fill in"
-    name = study.task.name
-    data = name if name in BUILT_IN else f'path/to/{name}'
-    options = dict(strategies=list(study.strategies), sizes=study.sizes, seeds=study.seeds)
+    task, origin = study.task, study.task.origin or {}
+    data = task.name if task.name in BUILT_IN else f"path/to/{Path(origin.get('data', task.name)).name}"
+    columns = {name: column for name, column in origin.items() if name != 'data' and column is not None}
+    options = columns | dict(strategies=list(study.strategies), sizes=study.sizes, seeds=study.seeds)
+    own = {arm.body for label, arm in study.strategies.items() if arm.body and ':' not in label}
+    if len(own) == 1 and own != {study.medium.usual_body}: options |= dict(body=own.pop())
     score = {} if study.score.name == 'accuracy' else dict(score=study.score.name)
     options |= score | changed_settings(study.settings) | dict(preset='exhaustive')
     call = '\n'.join([f'    {data!r},', *[f'    {name}={value!r},' for name, value in options.items()]])

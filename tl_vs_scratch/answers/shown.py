@@ -29,7 +29,7 @@ def summary(self:Results,
 ):
     "The answer in words, the table behind it, and everything `summary.json` holds"
     from tl_vs_scratch.answers.summary import summarise
-    return summarise(self, self.margin if margin is None else margin)
+    return summarise(self, margin)
 
 @patch
 def plot(self:Results, ax=None):

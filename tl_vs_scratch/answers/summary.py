@@ -213,14 +213,14 @@ def advise(
 
 # %% ../../nbs/answers/05_summary.ipynb #summarise-a-study
 def summarise(
-    study,           # A `Study`, or `Results` that were read
-    margin:float=.01 # How much worse than the best is as good, in the score's unit
+    study,                 # A `Study`, or `Results` that were read
+    margin:float|None=None # How much worse than the best is as good, in the score's unit; None: as it was run
 )->Summary:
     "Scores, paired differences, crossover, verdicts and advice of a study"
     task, table, pairs = study.task, score_table(study), paired_table(study)
     pretrained, scratch = representatives(study, table)
     n = int(table.n.max()) if len(table) else 0
-    advice = advise(study, table, pairs, margin)
+    advice = advise(study, table, pairs, study.margin if margin is None else margin)
     return Summary(
         task=task.name, medium=study.medium, score=study.score,
         n_classes=task.n_classes, labels_available=task.labels_available, table=table, pairs=pairs,
