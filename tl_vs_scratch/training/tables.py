@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -111,13 +112,15 @@ class ActivationTable:
 @patch
 def read(self:ActivationTable):
     "Take the rows that the file has and this table lacks; a damaged file is removed"
-    if self.path is None or not self.path.exists(): return
-    changed = self.path.stat().st_mtime_ns
+    if self.path is None: return
+    try: changed = self.path.stat().st_mtime_ns
+    except FileNotFoundError: return # or another process has just made room
     if changed == self.seen: return
     self.seen = changed
     kept = self._load()
     if kept is None: return
-    os.utime(self.path, ns=(time.time_ns(), changed)) # used now; changed when it was changed
+    with suppress(FileNotFoundError): # used now; changed when it was changed
+        os.utime(self.path, ns=(time.time_ns(), changed))
     values = kept['values']
     if values.shape == self.values.shape and values.dtype == self.values.dtype: self.add(**kept)
 
@@ -150,8 +153,10 @@ def write(self:ActivationTable):
 def _save(self:ActivationTable, temporary):
     about = dict(self.about, rows=int(self.filled.sum()), dtype=str(self.values.dtype).removeprefix('torch.'))
     tensors = dict(values=self.values.cpu(), filled=self.filled, seconds=self.seconds)
-    save_file(tensors, temporary, metadata=dict(about=json.dumps(about)))
-    temporary.replace(self.path)
+    try:
+        save_file(tensors, temporary, metadata=dict(about=json.dumps(about)))
+        temporary.replace(self.path)
+    finally: temporary.unlink(missing_ok=True)
     self.seen = self.path.stat().st_mtime_ns
     self.dirty = False
 
