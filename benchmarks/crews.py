@@ -4,7 +4,7 @@
 
 Three things per backend: seconds until its workers are there (until the first outcome); milliseconds that a call costs which does nothing (so that
 anything else it does would come on top); and how many times sooner two workers end with eight calls of equal, pure arithmetic than one does,
-alternately in one process, medians. The last can not be above 2, and not above what else the machine's cores have to do allows.
+alternately in one process, medians. The last cannot be above 2, and not above what else the machine's cores have to do allows.
 """
 
 import argparse

@@ -83,7 +83,7 @@ def run_stub(task, entrant, n, seed, settings, keep=None, stop=None, cbs=()):
 
 
 class Stubbed(Task):
-    "A task whose examples can not be read; a process that gets it trains by the stub"
+    "A task whose examples cannot be read; a process that gets it trains by the stub"
     def __setstate__(self, state):
         self.__dict__.update(state)
         engine.run_trial = run_stub

@@ -18,7 +18,7 @@ SECONDS = dict(scratch=9., linear_probe=1., fine_tune=5.)
 
 
 def fake_task(n_test=120, n_labelled=60, classes=('cat', 'dog', 'owl'), score='accuracy', medium=None):
-    "A task whose examples can not be read; a third of the test examples are of the first class, the rest is skewed"
+    "A task whose examples cannot be read; a third of the test examples are of the first class, the rest is skewed"
     rng, k = np.random.default_rng(0), len(classes)
     labels = np.concatenate([np.arange(n_labelled) % k, np.minimum(rng.integers(0, k + 1, n_test), k - 1)])
     ids = [f'{i:03d}.png' for i in range(len(labels))]

@@ -209,8 +209,8 @@ def without_rights(path, mode):
 
 
 FORBIDDEN = {
-    'the folder': ('photos', 0o000, Case(['doctor', './photos'], 1, ["can not read", "photos'", 'permission'])),
-    'a class': ('photos/dog', 0o000, Case(['doctor', './photos'], 1, ["can not read", "photos/dog'", 'permission'])),
+    'the folder': ('photos', 0o000, Case(['doctor', './photos'], 1, ["cannot read", "photos'", 'permission'])),
+    'a class': ('photos/dog', 0o000, Case(['doctor', './photos'], 1, ["cannot read", "photos/dog'", 'permission'])),
     'where results go': ('.', 0o555, Case(compare('./photos'), 1, ["'out'", 'choose another'])),
     'where predictions go': ('.', 0o555, Case(['predict', 'model', 'photos/cat'], 1, ["'predictions.csv'", 'choose another'])),
     'a model': ('model/model.json', 0o000, Case(['predict', 'model', 'photos'], 1, ["model/model.json'", 'permission denied', 'change'])),
@@ -354,13 +354,13 @@ def test_pictures_that_can_not_be_read(case, tmp_path, model):
     "Left out of a task; in predictions a row that says so, by the command and by the model; and the others keep theirs"
     photos(tmp_path)
     (tmp_path/'photos/cat/bad.jpg').write_bytes(case())
-    assert dict(tlvs.from_folder(tmp_path/'photos').dropped.values) == {'cat/bad.jpg': 'can not be read'}
+    assert dict(tlvs.from_folder(tmp_path/'photos').dropped.values) == {'cat/bad.jpg': 'cannot be read'}
     done = run('predict', model, 'photos', cwd=tmp_path)
-    assert done.status == 0 and 'left out: photos/cat/bad.jpg: can not be read' in done.err and not RAW.search(done.err.replace('\n', ' ')), done
+    assert done.status == 0 and 'left out: photos/cat/bad.jpg: cannot be read' in done.err and not RAW.search(done.err.replace('\n', ' ')), done
     table = pd.read_csv(tmp_path/'predictions.csv', keep_default_na=False)
     assert len(table) == 17 and (table.problem != '').sum() == 1 and (table['class'] == '').sum() == 1
     said = tlvs.load_model(model).predict([case(), tmp_path/'photos/cat/000.png'], progress=False)
-    assert said.problem.tolist() == ['can not be read', ''] and said['class'].isna().tolist() == [True, False]
+    assert said.problem.tolist() == ['cannot be read', ''] and said['class'].isna().tolist() == [True, False]
 
 
 # --- texts and tables ---
@@ -407,7 +407,7 @@ TABLES = {
     'a broken Parquet file': Case(['doctor', 't.parquet'], 2, ["'t.parquet' is damaged or no Parquet file", 'write it again'], written('t.parquet', b'PAR1 no')),
     'no JSON': Case(['doctor', 't.jsonl'], 2, ["'t.jsonl' has no column 'text'"], json_lines(['{', 'x', '[1]'])),
     'JSON in a thousand folds': Case(['doctor', 't.jsonl'], 2, ["'t.jsonl' has no column 'text'"], json_lines(['['*100_000])),
-    'pictures that are gone': Case(['doctor', 't.csv'], 2, ['16 of 17 pictures can not be read', 'repair or remove'],
+    'pictures that are gone': Case(['doctor', 't.csv'], 2, ['16 of 17 pictures cannot be read', 'repair or remove'],
                                    lambda d: (csv_of([*((f'{c}{i}.png', c) for c in 'ab' for i in range(8)), ('photos/cat/000.png', 'a')])(d), photos(d))),
 }
 
@@ -466,7 +466,7 @@ def text_files(**files):
 
 
 NOTES = {
-    'blank texts': Case(['doctor', 'notes'], 2, ['can not be read', 'repair or remove'], text_files(blank=b' \n ')),
+    'blank texts': Case(['doctor', 'notes'], 2, ['cannot be read', 'repair or remove'], text_files(blank=b' \n ')),
     'blank texts among others': Case(['predict', 'model', 'notes'], 2, ["no pictures in 'notes'"], text_files(x=lambda c, i: f'{c}{i}'.encode())),
 }
 
@@ -508,8 +508,8 @@ MEMORY = { # examples, labels -> the error's kind and what it says
     'no pixels': (lambda: ([SQUARE[:0]]*16, LABELS), ValueError, ['(0, 12, 3) is no picture']),
     'rows of different lengths': (lambda: ([[[1, 2], [3]]]*16, LABELS), ValueError, ['rows of different lengths', '(height, width)']),
     'nothing for a picture': (lambda: ([*squares(15), None], LABELS), ValueError, ['is no picture']),
-    'damaged bytes': (lambda: ([b'no picture']*16, LABELS), ValueError, ['16 of 16 pictures can not be read']),
-    'files that are gone': (lambda: ([f'{i}.png' for i in range(3)] + [SQUARE], list('abab')), ValueError, ['3 of 4 pictures can not be read']),
+    'damaged bytes': (lambda: ([b'no picture']*16, LABELS), ValueError, ['16 of 16 pictures cannot be read']),
+    'files that are gone': (lambda: ([f'{i}.png' for i in range(3)] + [SQUARE], list('abab')), ValueError, ['3 of 4 pictures cannot be read']),
     'the same picture': (lambda: ([SQUARE]*16, LABELS), ValueError, ["class 'a' has 0 pictures", 'same picture under another label']),
     'one label each': (lambda: (squares(), [str(i) for i in range(16)]), ValueError, ["class '0' has 1 picture", 'at least 4']),
     'one class': (lambda: (squares(), ['a']*16), ValueError, ['1 class (a)', 'at least 2']),
@@ -574,7 +574,7 @@ DATASETS = {
     'parts that differ': (lambda: parts(train=dataset(text=WORDS, label=LABELS), test=dataset(text=WORDS)), {}, ValueError, ["part 'test'", "no column 'label'"]),
     'labels that are missing': (lambda: dataset(text=WORDS, label=[None]*16), {}, ValueError, ['no row of the dataset has a class']),
     'labels that are no numbers': (lambda: dataset(text=WORDS, label=[float('nan')]*16), {}, ValueError, ['no row of the dataset has a class']),
-    'texts that are missing': (lambda: dataset(text=[None]*8 + WORDS[8:], label=LABELS), {}, ValueError, ['8 of 16 texts can not be read']),
+    'texts that are missing': (lambda: dataset(text=[None]*8 + WORDS[8:], label=LABELS), {}, ValueError, ['8 of 16 texts cannot be read']),
     'a stream': (lambda: dataset(text=WORDS, label=LABELS).to_iterable_dataset(), {}, ValueError, ['streamed', 'without streaming=True']),
     'one class': (lambda: dataset(text=WORDS, label=['a']*16), {}, ValueError, ['1 class (a)']),
 }
@@ -592,7 +592,7 @@ def test_a_dataset_with_a_picture_missing():
     cells = [dict(bytes=encoded(Image.fromarray(o), 'PNG'), path=None) for o in squares()] + [None, dict(bytes=b'no', path=None)][:1]
     data = datasets.Dataset.from_dict(dict(image=cells, label=[*LABELS, 'a']), features=datasets.Features(image=datasets.Image(), label=datasets.Value('string')))
     task = tlvs.load_task(data)
-    assert len(task) == 16 and task.dropped.reason.tolist() == ['can not be read']
+    assert len(task) == 16 and task.dropped.reason.tolist() == ['cannot be read']
 
 
 # --- predictions ---

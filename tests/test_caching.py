@@ -1,4 +1,4 @@
-"Cached activations: every strategy, other networks, many processes at once, a cache that can not be written"
+"Cached activations: every strategy, other networks, many processes at once, a cache that cannot be written"
 
 import multiprocessing
 import os

@@ -223,7 +223,7 @@ MISTAKES = {
     'one class': (2, 'one', [], '(cat)'),
     'empty folder': (2, 'empty', [], "'empty'"),
     'out is a file': (1, 'photos', ['--out', 'file'], "'file'"),
-    'out can not be made': (1, 'photos', ['--out', '/proc/none/here'], '/proc/none'),
+    'out cannot be made': (1, 'photos', ['--out', '/proc/none/here'], '/proc/none'),
     'study.db of another layout, afresh': (1, 'photos', ['--out', 'later', '--fresh'], 'later/study.db'),
     'study.db is no database': (1, 'photos', ['--out', 'not_db'], 'not_db/study.db'),
     'study.db of another layout': (1, 'photos', ['--out', 'later'], 'later/study.db'),

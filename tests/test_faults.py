@@ -230,8 +230,8 @@ def test_damaged_pictures_are_listed_and_skipped(good):
     for name, data in DAMAGED.items(): (good/'cat'/name).write_bytes(data())
     (good/'dog/gone.png').symlink_to(good/'nowhere.png')
     task = tlvs.from_folder(good)
-    assert dict(task.dropped.values) == {f'cat/{n}': 'can not be read' for n in DAMAGED} | {'dog/gone.png': 'can not be read'}
-    assert len(task) == 100 and f'{len(DAMAGED) + 1} left out: can not be read' in repr(task)
+    assert dict(task.dropped.values) == {f'cat/{n}': 'cannot be read' for n in DAMAGED} | {'dog/gone.png': 'cannot be read'}
+    assert len(task) == 100 and f'{len(DAMAGED) + 1} left out: cannot be read' in repr(task)
     x, y = task.dls(20, size=32).train.one_batch()
     assert torch.isfinite(x).all()
 
@@ -254,7 +254,7 @@ def test_more_than_a_tenth_is_too_much(good, command):
     for i in range(11): (good/'dog'/f'bad{i}.jpg').write_bytes(b'')
     assert len(tlvs.from_folder(good).dropped) == 11, '11 of 111 are no more than a tenth'
     (good/'cat/bad.jpg').write_bytes(b'')
-    with pytest.raises(ValueError, match='12 of 112 pictures can not be read') as e: tlvs.from_folder(good)
+    with pytest.raises(ValueError, match='12 of 112 pictures cannot be read') as e: tlvs.from_folder(good)
     assert all(f'dog/bad{i}.jpg' in str(e.value) for i in range(11)) and 'cat/bad.jpg' in str(e.value)
     done = command('compare', good, '--out', good.parent/'out')
     assert done.status == 2 and len(done.sentences) == 1 and 'cat/bad.jpg' in done.err and not (good.parent/'out').exists()

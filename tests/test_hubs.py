@@ -329,7 +329,7 @@ def test_without_transformers(bert, monkeypatch):
 
 def test_no_hub(monkeypatch):
     monkeypatch.setenv('HF_HUB_OFFLINE', '1')
-    with pytest.raises(ConnectionError, match="'nobody/nothing' is no folder here, and can not be fetched from the Hugging Face hub"): create_backbone('hf/nobody/nothing')
+    with pytest.raises(ConnectionError, match="'nobody/nothing' is no folder here, and cannot be fetched from the Hugging Face hub"): create_backbone('hf/nobody/nothing')
 
 
 def test_only_a_vocabulary(mine, words):

@@ -206,7 +206,7 @@ def test_one_damaged_picture_stops_nobody(kept, pictures, tmp_path):
     (tmp_path/'broken.png').write_bytes((pictures/'3.png').read_bytes()[:60])
     files = [pictures/'0.png', tmp_path/'broken.png', str(pictures/'1.png'), tmp_path/'gone.png', np.zeros((30, 20, 3), np.uint8)]
     table = load_model(kept).predict(files, progress=False)
-    assert table.problem.tolist() == ['', 'can not be read', '', 'there is no such file', '']
+    assert table.problem.tolist() == ['', 'cannot be read', '', 'there is no such file', '']
     assert table['class'].isna().tolist() == table.probability.isna().tolist() == [False, True, False, True, False]
     assert table.file.tolist()[4] == 'example 4'
     alone = load_model(kept).predict([pictures/'0.png', pictures/'1.png'], progress=False)
@@ -402,10 +402,10 @@ def test_train_writes_a_model_with_its_card(home):
 def test_predict_prints_and_writes_a_table(home):
     done = home.predict
     assert done.status == 0, done.err
-    assert 'left out: new/broken.jpg: can not be read' in done.err and 'Traceback' not in done.err
+    assert 'left out: new/broken.jpg: cannot be read' in done.err and 'Traceback' not in done.err
     table = pd.read_csv(home.place/'predictions.csv', keep_default_na=False)
     assert list(table) == ['file', 'class', 'probability', 'class_2', 'probability_2', 'problem'] and len(table) == 7
-    assert set(table['class']) <= {'<script>', 'cat', ''} and table.problem.tolist().count('can not be read') == 1
+    assert set(table['class']) <= {'<script>', 'cat', ''} and table.problem.tolist().count('cannot be read') == 1
     assert '<b>0.png' in done.out and 'Written: predictions.csv, look/review.html' in done.out
 
 

@@ -288,7 +288,7 @@ def test_report_does_not_train_or_change_results(study, tmp_path):
     before = study.results.to_csv()
     stored = tlvs.StoredStudy(study.out)
     assert stored.report(tmp_path/'again.html') and study.results.to_csv() == before
-    assert not hasattr(stored, 'run'), 'what was read from a folder can not train'
+    assert not hasattr(stored, 'run'), 'what was read from a folder cannot train'
 
 
 # --- in a browser ---

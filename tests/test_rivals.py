@@ -171,6 +171,6 @@ def test_a_rival_of_ones_own():
 
 
 @pytest.mark.parametrize('rival, body, said', [
-    ('plain_svn', 'resnet18', "plain_svm"), ('nearest_neighbour', 'convnet', "'convnet' has none"), ('random_probe', 'resnet19', "can not stage 'resnet19'")])
+    ('plain_svn', 'resnet18', "plain_svm"), ('nearest_neighbour', 'convnet', "'convnet' has none"), ('random_probe', 'resnet19', "cannot stage 'resnet19'")])
 def test_what_can_not_be_meant(rival, body, said):
     with pytest.raises(ValueError, match=said): run_rival(coloured(), rival, 30, 0, SETTINGS, body)

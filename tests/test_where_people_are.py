@@ -65,8 +65,8 @@ def test_the_classifier_reads_files(tmp_path):
     fitted = clone(QUICK).fit(files, y)
     assert fitted.predict(list(map(str, files))).shape == (12,)
     (tmp_path/'bad.png').write_bytes(b'no picture')
-    with pytest.raises(ValueError, match='1 of 2 pictures can not be read: .*bad.png'): fitted.predict([files[0], tmp_path/'bad.png'])
-    with pytest.raises(ValueError, match='1 of 13 pictures can not be read: .*bad.png'): clone(QUICK).fit([*files, tmp_path/'bad.png'], [*y, 0])
+    with pytest.raises(ValueError, match='1 of 2 pictures cannot be read: .*bad.png'): fitted.predict([files[0], tmp_path/'bad.png'])
+    with pytest.raises(ValueError, match='1 of 13 pictures cannot be read: .*bad.png'): clone(QUICK).fit([*files, tmp_path/'bad.png'], [*y, 0])
 
 
 def test_the_classifier_reads_texts():

@@ -55,7 +55,7 @@ class Score:
         "Does it run from 0 to 1?"
     @property
     def best(self) -> float:
-        "What can not be surpassed"
+        "What cannot be surpassed"
     def values(self, outputs, targets) -> ndarray:
         "Each example's value; their mean is the score"
     def gains(self, values):
@@ -170,7 +170,7 @@ class Task:
     def sides_of_groups(self, chosen: ndarray) -> ndarray:
         "Which of these examples validate, where groups stay together"
     def check_size(self, n: int):
-        "Stop with one sentence where `n` labels can not be drawn"
+        "Stop with one sentence where `n` labels cannot be drawn"
     def dls(self: Task, n: int | None = ..., seed: int = ..., bs: int = ..., size: int | None = ..., augment: bool = ..., num_workers: int = ...):
         "Plain fastai `DataLoaders` of `n` labelled examples"
     def test_dl(self: Task, dls, which = ...):
@@ -489,7 +489,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
     def seed(self) -> int:
         "As `random_state` says"
     def predict_proba(self, X) -> ndarray:
-        "How probable each class is; raises ValueError where an example can not be read"
+        "How probable each class is; raises ValueError where an example cannot be read"
     def predict(self, X) -> ndarray:
         "The most probable class of each example"
 
@@ -617,7 +617,7 @@ class ProbeCurve:
     def plot(self: ProbeCurve, ax = ...):
         "The test score against labels; the band is the 95% interval over seeds and test examples"
     def scratch_gains(self: ProbeCurve, study, strategy: str = ...) -> dict:
-        "What a study's strategy reached at each size; raises ValueError where the two can not be compared"
+        "What a study's strategy reached at each size; raises ValueError where the two cannot be compared"
     def worth(self: ProbeCurve, study, strategy: str = ..., n: int | None = ...) -> dict:
         "How many labels the pretrained weights were worth"
     def sentence(self: ProbeCurve, study, strategy = ..., n = ...) -> str:

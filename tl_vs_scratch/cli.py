@@ -76,7 +76,7 @@ def in_words(error:Exception)->str:
     said = str(error)
     if isinstance(error, OSError) and error.strerror and error.filename is not None: # the system's, not ours
         place = os.fsdecode(error.filename)
-        said = f"can not use '{place}': {error.strerror.lower()}; choose another place, or change this one"
+        said = f"cannot use '{place}': {error.strerror.lower()}; choose another place, or change this one"
     return printable(said)
 
 # %% ../nbs/command/00_cli.ipynb #cli-show
@@ -312,13 +312,13 @@ def predict(
 
 # %% ../nbs/command/00_cli.ipynb #cli-predict-parts
 def make_room(path:Path|None):
-    "The folder that a file will be in; stop, before anything is computed, where it can not be written"
+    "The folder that a file will be in; stop, before anything is computed, where it cannot be written"
     if path is None: return
     path = path.expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir(): raise IsADirectoryError(f"'{path}' is a folder; give the name of a file in it")
     if not os.access(path if path.exists() else path.parent, os.W_OK): raise PermissionError(
-        f"'{path}' can not be written: permission denied; choose another place")
+        f"'{path}' cannot be written: permission denied; choose another place")
 
 def write_predictions(model, sources, table, out:Path, review:Path|None)->dict: # Of what was written
     "The table, and the page where one is asked for"

@@ -159,7 +159,7 @@ class Place:
 # %% ../../nbs/answers/23_atlas.ipynb #atlas-place-of
 def place_of(
     study   # A `Study`, or `Results`
-)->Place:   # Raises ValueError with one sentence where it can not be compared
+)->Place:   # Raises ValueError with one sentence where it cannot be compared
     "A study beside all tasks measured so far; what `study.place()` gives"
     rows, mine = atlas(), atlas_rows(study)
     others = rows[(rows.score == study.score.name) & (rows.task != study.task.name)]

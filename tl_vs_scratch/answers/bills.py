@@ -73,7 +73,7 @@ def read_tracker(
     if found is None: return Energy(how='codecarbon gave no figure')
     kwh = float(found.cpu_energy + found.gpu_energy)
     if reads_counters(): return Energy(kwh, 'measured', "codecarbon, from the processor's counters")
-    return Energy(kwh, 'estimated', 'codecarbon, from load and rated power: the counters can not be read here')
+    return Energy(kwh, 'estimated', 'codecarbon, from load and rated power: the counters cannot be read here')
 
 # %% ../../nbs/answers/13_bills.ipynb #meter
 @contextmanager

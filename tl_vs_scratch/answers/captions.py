@@ -220,7 +220,7 @@ def medium_captions(medium, n:int)->dict:
     "What depends on the medium alone; `n` is the largest number of labels"
     many = medium.many
     pairs = (f'Each pair is compared on the same seeds and the same test {many}. Where the interval holds 0, the '
-             'two can not be told apart; where it just leaves it out, neither: the verdict allows for all pairs that '
+             'two cannot be told apart; where it just leaves it out, neither: the verdict allows for all pairs that '
              'were compared.')
     samples = (f'Test {many} that one training with {labels_words(n)} got right, and {many} that it got wrong, with '
                'what it took them for. They were drawn at random.')

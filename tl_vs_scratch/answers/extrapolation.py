@@ -208,7 +208,7 @@ def more_labels(
     study,
     strategy:str, # Its label
     labels:int=100 # So many more, or half of what was measured where that is less
-)->dict|None: # As `Extrapolation.more` gives it; None where the curve can not be continued, or was stopped early
+)->dict|None: # As `Extrapolation.more` gives it; None where the curve cannot be continued, or was stopped early
     "What labelling some more would bring"
     learning = any(label == strategy for label, _ in study.learning())
     if learning or len(tables_of(study, strategy)) < LEAST_SIZES: return None

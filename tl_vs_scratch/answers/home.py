@@ -111,7 +111,7 @@ def folder_for(out)->Path:
     folder = Path(out).expanduser()
     try: folder.mkdir(parents=True, exist_ok=True)
     except OSError as e: raise OSError(
-        f"can not make the folder '{folder}' for the model: {str(e.strerror).lower()}; choose another") from e
+        f"cannot make the folder '{folder}' for the model: {str(e.strerror).lower()}; choose another") from e
     return folder
 
 # %% ../../nbs/answers/17_home.ipynb #home-facts-of

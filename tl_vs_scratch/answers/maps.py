@@ -99,7 +99,7 @@ def network_of(one):
 def excerpt_of(task, source)->str:
     "What to show of an example; raises OSError with one sentence where it is gone"
     kept = task.medium.excerpt(source)
-    if kept is None: raise OSError(f'can not read {source}; is the folder of the task {task.name} still there?')
+    if kept is None: raise OSError(f'cannot read {source}; is the folder of the task {task.name} still there?')
     return look_of(task.medium.excerpt_type, kept)
 
 # %% ../../nbs/answers/07d_maps.ipynb #maps-feature-map

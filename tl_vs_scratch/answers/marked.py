@@ -172,7 +172,7 @@ def marker_for(study, n:int)->Marker|None:
 
 # %% ../../nbs/answers/07a_marked.ipynb #marked-whole-code
 def beginning(source)->str:
-    "Of a text, in one line; nothing where it can not be read"
+    "Of a text, in one line; nothing where it cannot be read"
     try: return one_line(read_text(source))
     except OSError: return ''
 
@@ -180,7 +180,7 @@ def marks_of(
     model,              # A `Model`, however it was trained
     sources:list,       # Examples, as its medium reads them
     progress:bool=False # Show how far it is?
-)->list[list]:          # Of (start, end) in each excerpt; none where it is no text, or can not be read
+)->list[list]:          # Of (start, end) in each excerpt; none where it is no text, or cannot be read
     "The words of each text that a model weighs most"
     from scipy.special import log_softmax
     if not isinstance(model.medium, Texts): return [[] for _ in sources]

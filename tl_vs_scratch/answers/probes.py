@@ -196,7 +196,7 @@ def scratch_gains(
     study,                 # A study of the same task, in the same score
     strategy:str='scratch' # One of its strategies
 )->dict:                   # n -> gains of each test example, (seeds, n_test)
-    "What a study's strategy reached at each size; raises ValueError where the two can not be compared"
+    "What a study's strategy reached at each size; raises ValueError where the two cannot be compared"
     _check_comparable(self, study)
     gains = {}
     for (label, n), by_seed in study.values().items():

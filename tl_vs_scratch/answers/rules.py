@@ -313,7 +313,7 @@ def rules(
     free_architecture:bool=False, # Must the network be another one than there are weights for?
     plateau:bool=False,           # Has a training with frozen stages stopped to improve?
     shifted:bool=False            # Will it be used on examples of another kind than those labelled?
-)->Opinion:                       # Its `table` has the rules; raises ValueError for numbers that can not be
+)->Opinion:                       # Its `table` has the rules; raises ValueError for numbers that cannot be
     "The rules of thumb that apply to a task, and what they say together: a prior, no evidence"
     facts = Facts(labels, classes, near, compute, free_architecture, plateau, shifted)
     rows = tuple(row_of(rule, facts) for rule in RULES if weight(rule, facts))

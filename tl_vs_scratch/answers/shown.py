@@ -134,7 +134,7 @@ def same_study(
     task=None,         # As in `compare`; None: the built-in task that the file names
     out=None,          # Folder of the results; None is `runs/<task>`
     progress:bool=True # Say what is read?
-)->Study:              # Raises ValueError or OSError with one sentence where it can not be the same
+)->Study:              # Raises ValueError or OSError with one sentence where it cannot be the same
     "What was asked there, before anything of it is trained here; `run` it with a budget, or without"
     recipe = read_recipe(file)
     task = read_task(data_of(recipe) if task is None else task, progress, **recipe['columns'])

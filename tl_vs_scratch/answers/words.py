@@ -132,7 +132,7 @@ def verdict_words(
     if isnan(low): return prove_nothing(seeds)
     if unready := [label for label in (a, b) if label in learning]: return f'not decided: {still_learns(unready)}'
     if low > 0: return f'{a} is ahead'
-    return f'{b} is ahead' if high < 0 else 'can not be told apart'
+    return f'{b} is ahead' if high < 0 else 'cannot be told apart'
 
 # %% ../../nbs/answers/04_words.ipynb #prove-nothing-words
 def prove_nothing(seeds:int)->str:
@@ -168,7 +168,7 @@ def finding_words(finding, score)->str:
     sure = f"{interval_words(score, r['low'], r['high'])}, {counted(r['seeds'], 'seed')}"
     if finding.kind == 'ahead': return f"{n}: {a} is ahead of {b} by {amount(score, r['difference'])} ({sure})"
     shown = f'({lead(finding, score)}, {sure})'
-    if finding.kind == 'alike': return f'{n}: {a} and {b} can not be told apart {shown}'
+    if finding.kind == 'alike': return f'{n}: {a} and {b} cannot be told apart {shown}'
     return f"{n}: between {a} and {b} nothing is decided, {still_learns(r['learning'])} (so far {shown[1:]}"
 
 # %% ../../nbs/answers/04_words.ipynb #compared-words-why
@@ -197,7 +197,7 @@ def crossing_words(
         return f"Scratch does not catch up within the sizes measured (up to {labels_words(c['low'])})."
     if c['status'] == 'not_within':
         return f"Scratch is ahead at every size measured (from {labels_words(c['high'])} on)."
-    return 'Where scratch would pass the pretrained network can not be told from these sizes and seeds.'
+    return 'Where scratch would pass the pretrained network cannot be told from these sizes and seeds.'
 
 def expected_words(c:dict)->str:
     "A crossing beyond what was measured"
@@ -263,7 +263,7 @@ def verdict_sentence(verdict, score)->str:
     if v.status == 'nothing_yet': return f'{sense}: {listed(v.who)} had nothing to show yet.'
     if v.status == 'few_seeds': return f'{sense}: not decided, {prove_nothing(v.seeds)}.'
     if v.status == 'alike':
-        return f'{sense}: {v.a} and {v.b} can not be told apart ({interval_words(score, v.low, v.high)}).'
+        return f'{sense}: {v.a} and {v.b} cannot be told apart ({interval_words(score, v.low, v.high)}).'
     return f'{sense}: {ahead_words(v, score)}.'
 
 def ahead_words(v, score)->str:

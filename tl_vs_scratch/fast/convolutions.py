@@ -116,7 +116,7 @@ def packed(
     stages:nn.Module, # What `simplified` gave, in the dtype that it will compute in; changed in place
     x:torch.Tensor    # A state as the stages get it (batch, channels, height, width)
 )->nn.Module:         # The same stages
-    "The stages with their convolutions packed; as they were where this PyTorch can not do it or gives something else"
+    "The stages with their convolutions packed; as they were where this PyTorch cannot do it or gives something else"
     if x.device.type != 'cpu' or not torch.backends.mkldnn.is_available(): return stages
     joined = [m for m in stages.modules() if isinstance(m, ConvAct)]
     before = stages(x)

@@ -99,7 +99,7 @@ class _Depthwise(torch.autograd.Function):
 class DepthwiseConv2d(nn.Conv2d):
     "A depthwise convolution that trains faster on a CPU where the switch is on"
     def pads(self, x):
-        "The input, padded where the convolution can not, and the padding that is left to the convolution"
+        "The input, padded where the convolution cannot, and the padding that is left to the convolution"
         return x, self.padding[0]
 
     def forward(self, x):

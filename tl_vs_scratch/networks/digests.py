@@ -141,7 +141,7 @@ def _tell_python_module(walker, m):
 def _tell_other(walker, o):
     walker.tell(type(o))
     try: parts = o.__reduce_ex__(4)
-    except Exception: parts = [getattr(o, '__dict__', None)] # what can not be pickled: locks, open files
+    except Exception: parts = [getattr(o, '__dict__', None)] # what cannot be pickled: locks, open files
     if isinstance(parts, str): return walker.say(parts)
     for part in parts: walker.tell(list(part) if hasattr(part, '__next__') else part)
 

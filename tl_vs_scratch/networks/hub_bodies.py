@@ -87,7 +87,7 @@ def complete_model(body:str, config, how:dict)->nn.Module:
     how = how | dict(config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True)
     try: model, found = AutoModel.from_pretrained(hub_folder(body), **how)
     except Exception as e: raise ValueError( # of other shapes, damaged, ...
-        f"the weights of '{body}' can not be loaded ({type(e).__name__}); fetch the model again") from e
+        f"the weights of '{body}' cannot be loaded ({type(e).__name__}); fetch the model again") from e
     missing = sorted(map(str, found['missing_keys']))
     if missing: raise ValueError(
         f"the weights of '{body}' are not complete: {len(missing)} are missing, as {missing[0]}")
@@ -95,7 +95,7 @@ def complete_model(body:str, config, how:dict)->nn.Module:
 
 # %% ../../nbs/networks/05a_hub_bodies.ipynb #hub-bodies-pieces
 def check_pieces(body:str, model:nn.Module):
-    "Stop where the list of word pieces can not belong to the network"
+    "Stop where the list of word pieces cannot belong to the network"
     known, words = tokenizer(body).get_vocab_size(), model.config.vocab_size
     if known > words: raise ValueError(
         f"the word pieces of '{body}' are not those of its network: the list has {known}, the network {words}")

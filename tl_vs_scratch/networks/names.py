@@ -119,7 +119,7 @@ def reads(
     return 'texts' if is_hub(body) or str(getattr(body, 'name', body)) in TEXT_BODIES else 'pictures'
 
 def check_reads(body, medium:str, usual:str):
-    "Stop with one sentence where a body can not read examples of this medium; `usual` is one that can"
+    "Stop with one sentence where a body cannot read examples of this medium; `usual` is one that can"
     if reads(body) in ('', medium): return
     raise ValueError(
         f"the network '{body}' reads {reads(body)}, and these are {medium}; take '{usual}', or modules of your own")
@@ -142,14 +142,14 @@ def rate_factor(
 def check_backbone(
     body # A name, `FromFile`, a dict or list of modules, or a function without arguments that gives one
 ):       # Raises ValueError
-    "Stop with one sentence where `create_backbone` can not build the body"
+    "Stop with one sentence where `create_backbone` cannot build the body"
     if isinstance(body, FromFile): return check_backbone(body.name)
     if is_hub(body): hub_config(body)
     elif isinstance(body, str):
         if body in list_backbones() or library_of(body): return
         known = list_backbones()
         raise ValueError(
-            f"can not stage '{body}'; supported are {', '.join(known)}, any network of timm by its name, torchvision's "
+            f"cannot stage '{body}'; supported are {', '.join(known)}, any network of timm by its name, torchvision's "
             f"as 'torchvision/NAME', text models of transformers as 'hf/NAME', or a dict or list of modules as stages."
             f'{meant(body, known)}')
     elif is_factory(body):

@@ -74,5 +74,5 @@ def prove_same(
     want, got = model(net.entry(x)), net(x)
     net.train(was), model.train(was)
     if got.shape == want.shape and torch.allclose(got, want, rtol=1e-4, atol=1e-5): return
-    raise ValueError(f"can not stage '{net.name}': the staged network's output differs from the original's; "
+    raise ValueError(f"cannot stage '{net.name}': the staged network's output differs from the original's; "
                      'pass its modules as stages yourself')

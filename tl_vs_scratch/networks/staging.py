@@ -144,7 +144,7 @@ def _in_state(node):
     return meta['varies'] and not meta['constant'] and not meta['batch']
 
 def _alive(nodes, i):
-    "The values of steps before `i` that later ones need and can not make"
+    "The values of steps before `i` that later ones need and cannot make"
     later = set(nodes[i:])
     return [o for o in nodes[:i] if _in_state(o) and not later.isdisjoint(o.users)]
 
@@ -297,13 +297,13 @@ def cut_up(
     try:
         for depth in range(3):
             try: stages = _cut_up(model, x, depth)
-            except Exception as e: why = why or f'its steps can not be followed ({type(e).__name__}: {_line(e)})'
+            except Exception as e: why = why or f'its steps cannot be followed ({type(e).__name__}: {_line(e)})'
             else:
                 if len(stages) >= FEWEST: return stages
                 why = (f'only {len(stages)} of its stages can follow each other, for elsewhere '
                        'several tensors are alive at once or weights are shared')
     finally: model.train(was)
-    raise ValueError(f"can not stage '{name}': {why}; pass its modules as stages yourself")
+    raise ValueError(f"cannot stage '{name}': {why}; pass its modules as stages yourself")
 
 def _line(e): return str(e).partition('\n')[0][:120]
 
@@ -331,7 +331,7 @@ def prove_staged(
 ):                   # Raises ValueError
     "Stop where a staged network is not its original: in evaluation, in training, or entered at a cut"
     owners = Counter(p for stage in net.stages for p in set(stage.parameters()))
-    if any(n > 1 for n in owners.values()): raise ValueError(f"can not stage '{net.name}': two stages share weights")
+    if any(n > 1 for n in owners.values()): raise ValueError(f"cannot stage '{net.name}': two stages share weights")
     prove_same(net, model, x)
     net.eval()
     whole = net(x)
@@ -342,6 +342,6 @@ def prove_staged(
     def original(o): return model(net.entry(o))
     with torch.random.fork_rng(): passes = [_one_training_pass(f, x, buffers) for f in (original, net)]
     if wrong or not all(map(_close, *passes)): raise ValueError(
-        f"can not stage '{net.name}': the staged network differs from the original "
+        f"cannot stage '{net.name}': the staged network differs from the original "
         + (f'where it is entered after stage {wrong[0]}' if wrong else 'in training')
         + '; pass its modules as stages yourself')

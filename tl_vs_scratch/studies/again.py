@@ -68,7 +68,7 @@ def task_again(
 def entrant_again(
     study:Results, # As above
     label:str      # Of one of its strategies
-)->Entrant:        # Raises ValueError with one sentence where it can not be built from its name
+)->Entrant:        # Raises ValueError with one sentence where it cannot be built from its name
     "A strategy of a study, ready to be trained"
     check_choice(label, study.strategies, 'strategy')
     arm = study.strategies[label]
@@ -112,7 +112,7 @@ def study_again(
     recipe:dict, # From `read_recipe`
     task:Task,   # With the same examples
     out=None     # Folder of the results; None is `runs/<task>`
-)->Study:        # Raises ValueError with one sentence where it can not be the same
+)->Study:        # Raises ValueError with one sentence where it cannot be the same
     "The same study once more; nothing of it is trained yet"
     if task.fingerprint != recipe['fingerprint']: raise ValueError(
         f"the {task.medium.many} of '{task.name}' are not those of that study: there are others, or some have changed")

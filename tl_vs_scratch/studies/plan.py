@@ -47,7 +47,7 @@ def parse_budget(
     try: seconds = sum(float(number)*UNITS[(unit or 's').rstrip('s') or 's'] for number, unit in parts)
     except (KeyError, ValueError): seconds = 0
     if ''.join(map(''.join, parts)) != text or not seconds > 0: raise ValueError(
-        f"can not read the budget '{budget}'; write it like 90s, 5m or 1h30m")
+        f"cannot read the budget '{budget}'; write it like 90s, 5m or 1h30m")
     return seconds
 
 PREFIXES = dict(m=1e6, g=1e9, t=1e12, p=1e15)
@@ -130,11 +130,11 @@ def named_for(
 
 # %% ../../nbs/studies/01_plan.ipynb #plan-check
 def check_entrants(entrants:dict, medium:Medium):
-    "Stop with one sentence where a body can not read such examples"
+    "Stop with one sentence where a body cannot read such examples"
     for entrant in entrants.values():
         if not entrant.body: continue
         check_reads(entrant.body, medium.name, medium.usual_body)
-        medium.read_by(entrant.body) # stops where it can not read examples of this size
+        medium.read_by(entrant.body) # stops where it cannot read examples of this size
 
 # %% ../../nbs/studies/01_plan.ipynb #plan-bodies
 def bodies_of(

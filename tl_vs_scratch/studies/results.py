@@ -53,7 +53,7 @@ def task_from(
                 dropped=pd.DataFrame(about['dropped'], columns=['id', 'reason']), credit=about['credit'],
                 origin=about.get('origin'))
     if about.get('groups'): task.groups = np.array(about['groups'])
-    task.fingerprint = fingerprint # it can not be computed without the examples
+    task.fingerprint = fingerprint # it cannot be computed without the examples
     return task
 
 # %% ../../nbs/studies/02_results.ipynb #at-own-rate-path-list-list-o

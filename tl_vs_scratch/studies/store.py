@@ -86,7 +86,7 @@ class Store:
         folder = self.path.parent
         try: folder.mkdir(parents=True, exist_ok=True)
         except OSError as e: raise OSError(
-            f"can not make the folder '{folder}': {str(e.strerror).lower()}; choose another folder") from e
+            f"cannot make the folder '{folder}': {str(e.strerror).lower()}; choose another folder") from e
 
     def damaged(self)->OSError:
         "What to say where the file can be opened, and holds what nobody has written"
@@ -105,9 +105,9 @@ class Store:
         except sqlite3.Error as e: raise self.unusable(e) from e
 
     def unusable(self, error:sqlite3.Error)->OSError:
-        "What to say where the file can not be used"
+        "What to say where the file cannot be used"
         remedy = 'make room, then run it again' if 'full' in str(error) else 'move it away or choose another folder'
-        return OSError(f'can not use {self.path} ({error}); {remedy}')
+        return OSError(f'cannot use {self.path} ({error}); {remedy}')
 
     def write(self, statement:str, values):
         "One statement, in one transaction"

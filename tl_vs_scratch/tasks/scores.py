@@ -81,7 +81,7 @@ class Score:
 
     @property
     def best(self)->float: # As `gains` turns it; infinite where nobody knows
-        "What can not be surpassed"
+        "What cannot be surpassed"
         if self.is_share: return 1.
         return np.inf if self.higher_is_better else 0.
 

@@ -39,8 +39,8 @@ def find_files(
     return sorted(found)
 
 def no_entry(error:OSError):
-    "Stop with one sentence at a folder that can not be opened"
-    raise PermissionError(f"can not read the folder '{error.filename}': {str(error.strerror).lower()}; "
+    "Stop with one sentence at a folder that cannot be opened"
+    raise PermissionError(f"cannot read the folder '{error.filename}': {str(error.strerror).lower()}; "
                           'change its permissions, or move it away') from None
 
 def is_no_file(path:str)->bool:
@@ -163,7 +163,7 @@ def from_fastai(
     url, read = FASTAI_TASKS[name]
     try: path = untar_data(getattr(URLs, url))
     except OSError as e: raise ConnectionError(
-        f"data set '{name}' can not be fetched ({type(e).__name__}); without a network use {' or '.join(BUILT_IN)}, "
+        f"data set '{name}' cannot be fetched ({type(e).__name__}); without a network use {' or '.join(BUILT_IN)}, "
         'or a folder of pictures') from e
     task = read(path)
     task.name = name

@@ -149,7 +149,7 @@ class Task:
                          'left to validate with; take more labels')
 
     def check_size(self, n:int):
-        "Stop with one sentence where `n` labels can not be drawn"
+        "Stop with one sentence where `n` labels cannot be drawn"
         have, many = self.labels_available, self.medium.many
         if n > have: raise ValueError(f"n={n}, but task '{self.name}' has {have} labelled {many}; choose n <= {have}")
         if n < self.min_labels: raise ValueError(
@@ -183,8 +183,8 @@ def unreadable(
     bad = [i for i, digest in zip(ids, digests) if digest is None]
     if len(bad) > len(ids)/10:
         shown = ', '.join(bad[:20]) + (', ...' if len(bad) > 20 else '')
-        raise ValueError(f'{len(bad)} of {len(ids)} {medium.many} can not be read; repair or remove them: {shown}')
-    return {i: 'can not be read' for i in bad}
+        raise ValueError(f'{len(bad)} of {len(ids)} {medium.many} cannot be read; repair or remove them: {shown}')
+    return {i: 'cannot be read' for i in bad}
 
 def copies(
     ids:list,      # Names

@@ -23,15 +23,15 @@ from .refits import find_length, model_of, refit
 
 # %% ../../nbs/training/15_estimators.ipynb #estimators-task
 def check_read(sources:list, bad:list, medium:Medium):
-    "Stop with one sentence where examples, at the positions `bad`, can not be read"
+    "Stop with one sentence where examples, at the positions `bad`, cannot be read"
     names = ', '.join(example_name(sources[k], k) for k in bad[:5])
     if bad: raise ValueError(
-        f'{len(bad)} of {counted(len(sources), medium.one, medium.many)} can not be read: {names}')
+        f'{len(bad)} of {counted(len(sources), medium.one, medium.many)} cannot be read: {names}')
 
 def check_same_medium(medium:Medium, learnt:Medium):
     "Stop with one sentence where a classifier has learnt other things"
     if medium.name != learnt.name: raise ValueError(
-        f'this classifier has learnt {learnt.many}; it can not tell {medium.many} apart')
+        f'this classifier has learnt {learnt.many}; it cannot tell {medium.many} apart')
 
 def check_labels(labels:np.ndarray, classes:list, medium:Medium):
     "Stop with one sentence where there is a class too few, or an example in a class"
@@ -95,7 +95,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def predict_proba(self, X)->np.ndarray: # (n_examples, n_classes), in the order of `classes_`
-        "How probable each class is; raises ValueError where an example can not be read"
+        "How probable each class is; raises ValueError where an example cannot be read"
         check_is_fitted(self)
         sources, medium = examples_of(X, self.model_.about.size)
         check_same_medium(medium, self.model_.medium)

@@ -107,7 +107,7 @@ class Phase:
             f'a phase needs at least one step, not {self.steps}')
         if self.lr <= 0: raise ValueError(f'lr must be above 0, not {self.lr}')
         if self.steps is None and not self.schedule.ends: raise ValueError(
-            f'{type(self.schedule).__name__} can not tell when it is done; give the phase a number of steps')
+            f'{type(self.schedule).__name__} cannot tell when it is done; give the phase a number of steps')
 
     def frozen(self, n_stages:int)->int:
         "How many leading stages of a body with so many stay frozen"
@@ -311,7 +311,7 @@ class Entrant:
 def parse_strategy(
     spec:str|Strategy, # A name of `STRATEGIES`, `name:body`, or a strategy
     body               # The body where none is named, as in `create_backbone`
-)->Entrant:            # Raises ValueError with one sentence where it can not be meant
+)->Entrant:            # Raises ValueError with one sentence where it cannot be meant
     "What a person means by `scratch:convnet`"
     if isinstance(spec, Strategy): name, own, strategy = spec.name, '', spec
     else:

@@ -245,7 +245,7 @@ def part_features(kept, dls, task:Task, idxs:dict, cut:int)->tuple[dict, dict]:
 
 # %% ../../nbs/training/10_rivals.ipynb #rivals-run
 def check_body(rival:Rival, body):
-    "Stop with one sentence where the rival can not use the body"
+    "Stop with one sentence where the rival cannot use the body"
     if not rival.uses_body: return
     check_backbone(body)
     if rival.sees == 'pretrained': check_pretrained(body, f"rival '{rival.name}'", 'choose another body')
@@ -279,7 +279,7 @@ def run_rival(
 def as_rival(
     rival:str|Rival|RivalEntrant, # A name of `RIVALS`, a rival, or one with its body
     body                          # Where it has none
-)->RivalEntrant:                  # Raises ValueError with one sentence where it can not be meant
+)->RivalEntrant:                  # Raises ValueError with one sentence where it cannot be meant
     "What a person means by `plain_svm`"
     if not isinstance(rival, (Rival, RivalEntrant)):
         check_choice(rival, RIVALS, 'rival')

@@ -146,7 +146,7 @@ def write(self:ActivationTable):
             self._save(self.path.with_suffix('.tmp'))
         trim_cache()
     except (OSError, SafetensorError) as e:
-        log.warning('activations are not kept for later, because %s can not be written (%s)', self.path.name, e)
+        log.warning('activations are not kept for later, because %s cannot be written (%s)', self.path.name, e)
 
 # %% ../../nbs/training/05_tables.ipynb #tables-save
 @patch
@@ -178,7 +178,7 @@ def table_key(*parts)->str:
 
 # %% ../../nbs/training/05_tables.ipynb #file-about-path-path-dict-wh
 def file_about(path:Path)->dict:
-    "What a table's file says of itself; nothing where it can not be read"
+    "What a table's file says of itself; nothing where it cannot be read"
     try:
         with safe_open(path, 'pt') as f: return json.loads(f.metadata()['about'])
     except (SafetensorError, OSError, TypeError, KeyError, ValueError): return {}

@@ -299,7 +299,7 @@ def put_away(
         tensors |= named(f'path/{k}', {part: torch.as_tensor(o) for part, o in at.outputs.items()})
     try: write_state(path, tensors, facts_of(training))
     except (OSError, SafetensorError) as e: # a full disk, most likely
-        log.warning('an unfinished training is not kept: %s can not be written (%s)', path, e)
+        log.warning('an unfinished training is not kept: %s cannot be written (%s)', path, e)
 
 # %% ../../nbs/training/09_trial.ipynb #trial-facts
 def facts_of(training:Training)->dict:
