@@ -516,12 +516,6 @@ MEMORY = { # examples, labels -> the error's kind and what it says
 }
 
 
-def test_two_strategies_of_one_name(tmp_path):
-    slow, fast = (tlvs.Strategy('mine', 'pretrained', phases=(tlvs.Phase(train='head', lr=lr),)) for lr in (1e-3, 1e-2))
-    refused(lambda: tlvs.Study(tlvs.digits(), [slow, fast], out=tmp_path), ValueError, ["two strategies are called 'mine'", 'a name of its own'])
-    assert list(tlvs.Study(tlvs.digits(), [slow, slow, 'scratch'], out=tmp_path).strategies) == ['mine', 'scratch']
-
-
 def test_what_belongs_together_may_be_an_array():
     groups = np.arange(16)//2
     with_array, with_list = (tlvs.from_examples(squares(), LABELS, groups=o) for o in (groups, list(groups)))

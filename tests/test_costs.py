@@ -1,10 +1,6 @@
 "What a training costs: every batch counts as what it is, and counting changes nothing"
 
-import threading
-
-import numpy as np
 import pytest
-import tl_vs_scratch as tlvs
 import torch
 import fastai.callback.progress # noqa: F401 - gives learners `no_bar`
 from fastai.callback.core import Callback
@@ -65,32 +61,3 @@ def test_counting_leaves_the_switch_as_it_was(way):
         assert is_fast() == before
     assert not is_fast()
     assert counter.get_total_flops() == 2 * 2*2*8*6*6*9
-
-
-class Fails(Callback):
-    def after_backward(self): raise RuntimeError('no memory')
-
-
-def test_a_training_leaves_nothing_behind():
-    "One that raises: no thread, no counter, no wish; and whoever draws at random goes on with what is theirs"
-    from tl_vs_scratch.fast.switch import switch
-    from tl_vs_scratch.training.recipes import Settings
-    from tl_vs_scratch.training.trial import run_trial
-    asked = dict(n=40, settings=Settings(size=16, max_steps=16))
-    before = threading.active_count(), list(switch.wishes)
-    np.random.seed(3)
-    theirs = np.random.RandomState(3).random()
-    with pytest.raises(RuntimeError, match='no memory'): run_trial(tlvs.digits(), 'scratch:convnet', cbs=[Fails()], **asked)
-    assert (threading.active_count(), list(switch.wishes)) == before and torch.utils._python_dispatch._get_current_dispatch_mode() is None
-    assert np.random.random() == theirs
-    row, again = (run_trial(tlvs.digits(), 'scratch:convnet', **asked).row for _ in range(2))
-    assert row['test_score'] == again['test_score'] and row['steps'] == 16
-
-
-def test_a_rate_that_diverges_takes_no_other_with_it():
-    from tl_vs_scratch.training.trial import at_each_rate
-    def train(rate):
-        if rate > 2: raise FloatingPointError('no number')
-        return rate
-    assert at_each_rate([1, 2, 3], train) == ([1, 2], [3])
-    with pytest.raises(FloatingPointError, match='no number'): at_each_rate([3, 4], train)

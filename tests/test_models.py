@@ -305,15 +305,6 @@ def test_an_export_that_is_off_is_not_kept(tmp_path, pictures, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_an_export_that_says_no_numbers_is_off(pictures):
-    from tl_vs_scratch.training.exports import largest_difference
-    class Nothing:
-        def run(self, names, batch): return [np.full((len(batch['examples']), 3), np.nan)]
-    model = made_up()
-    sources = sorted(pictures.rglob('*.png'))[:3]
-    assert np.isnan(largest_difference(model, Nothing(), sources)[1])
-
-
 def test_an_export_needs_packages_and_examples(tmp_path, pictures, monkeypatch):
     pytest.importorskip('onnxruntime')
     with pytest.raises(ValueError, match='give some pictures to check the file with'): made_up().to_onnx(tmp_path/'m.onnx')

@@ -152,12 +152,3 @@ def test_a_race_by_arithmetic_repeats_exactly(tmp_path, monkeypatch):
 @pytest.mark.parametrize('left, said', [(89.7, '90 seconds'), (1., '1 second'), (119., '119 seconds'), (300., '5 minutes')])
 def test_a_budget_is_named_as_it_was_given(left, said):
     assert Race.budget_words(SimpleNamespace(left=left)) == said
-
-
-def test_who_shares_no_seed_is_as_good_as_it_was():
-    "Scratch has another seed than all others: nothing says that this seed was unlucky"
-    from tl_vs_scratch.studies.race import additive_means
-    found = additive_means({('a', 0): .8, ('b', 0): .8, ('c', 0): .8, ('scratch', 1): .6})
-    assert found == pytest.approx(dict(a=.8, b=.8, c=.8, scratch=.6), abs=.001)
-    shared = additive_means({('a', 0): .8, ('a', 1): .7, ('b', 1): .6, ('b', 2): .8}) # b lacks seed 0, which was a good one: .1 above seed 1
-    assert shared['a'] - shared['b'] == pytest.approx(.1, abs=.001)

@@ -3800,8 +3800,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                     'tl_vs_scratch/training/trial.py'),
                                               'tl_vs_scratch.training.trial.Training.whole_part': ( 'training/trial.html#training.whole_part',
                                                                                                     'tl_vs_scratch/training/trial.py'),
-                                              'tl_vs_scratch.training.trial.at_each_rate': ( 'training/trial.html#at_each_rate',
-                                                                                             'tl_vs_scratch/training/trial.py'),
                                               'tl_vs_scratch.training.trial.averaged_outputs': ( 'training/trial.html#averaged_outputs',
                                                                                                  'tl_vs_scratch/training/trial.py'),
                                               'tl_vs_scratch.training.trial.batches_of': ( 'training/trial.html#batches_of',

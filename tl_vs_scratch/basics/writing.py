@@ -10,8 +10,6 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
 # %% ../../nbs/basics/04_writing.ipynb #writing-written-beside
 BESIDE = 'tmp-' # how the names of files begin that are being written
 
@@ -39,10 +37,7 @@ def is_replaceable(path:Path)->bool:
     return not path.exists() or path.is_file() and os.access(path.parent, os.W_OK)
 
 def remove_torn(
-    folder # Of which other processes may be at work
+    folder # Where nobody else is writing
 ):
     "Remove what a process was writing there when it was killed"
-    for path in Path(folder).glob(f'{BESIDE}*'):
-        process, dash, _ = path.name.removeprefix(BESIDE).partition('-')
-        ours = dash and process.isdecimal() and path.is_file() # somebody may have files of like names
-        if ours and not psutil.pid_exists(int(process)): path.unlink(missing_ok=True)
+    for path in Path(folder).glob(f'{BESIDE}*'): path.unlink(missing_ok=True)

@@ -161,8 +161,6 @@ def entrants_of(
     entrants = {}
     for spec in dict.fromkeys(strategies):
         entrant = entrant_of(spec, first)
-        if entrants.get(entrant.label, entrant) != entrant: raise ValueError(
-            f"two strategies are called '{entrant.label}'; give each a name of its own")
         entrants[entrant.label] = entrant
         if names_own_body(spec) or not entrant.body: continue
         for other in others:

@@ -97,13 +97,11 @@ UNSEEN_SHARE = .3  # how far one that was hardly begun may be from the best of i
 def additive_means(
     scores:dict # (label, seed) -> mean
 )->dict:        # label -> mean
-    "Least squares: a value per strategy and one per seed; where nothing tells them apart it is the strategy's"
+    "Least squares: a value per strategy and one per seed"
     labels, seeds = ({key[k]: None for key in scores} for k in (0, 1))
     labels, seeds = list(labels), list(seeds)
     rows = [[float(l == label) for l in labels] + [float(s == seed) for s in seeds] for label, seed in scores]
-    no_luck = np.hstack([np.zeros((len(seeds), len(labels))), 1e-3*np.eye(len(seeds))]) # weighs next to nothing
-    means = [*scores.values(), *[0.]*len(seeds)]
-    solution = np.linalg.lstsq(np.vstack([rows, no_luck]), np.array(means), rcond=None)[0]
+    solution = np.linalg.lstsq(np.array(rows), np.array(list(scores.values())), rcond=None)[0]
     luck = solution[len(labels):].mean()
     return {label: float(value + luck) for label, value in zip(labels, solution)}
 

@@ -244,7 +244,7 @@ class Results:
         return found
 
     def values(self,
-        part:str='test' # 'test', 'valid' or 'train'; of the last only what was trained to its end has outputs
+        part:str='test' # 'test', 'valid' or 'train'
     )->dict:            # (label, n) -> {seed: values of the examples, (n_examples,)}
         "What each example counts in the study's score, for every finished trial"
         return self.made(('values', part), lambda: self.read_values(part))
@@ -253,7 +253,6 @@ class Results:
         values = {}
         for trial in self.finished():
             label, n, seed = (trial.row[name] for name in ('strategy', 'n', 'seed'))
-            if part not in trial.outputs: continue
             targets = self.targets(part, n, seed)
             values.setdefault((label, n), {})[seed] = self.score.values(trial.outputs[part], targets)
         return values

@@ -14,7 +14,6 @@ from dataclasses import dataclass, fields, replace
 from math import inf
 
 import numpy as np
-from fastai.torch_core import no_random
 from fastcore.basics import patch
 
 from ..basics.progress import Progress
@@ -24,7 +23,7 @@ from ..tasks.scores import surprise
 from ..tasks.task import Task
 from .models import About, Model
 from .recipes import Anytime, Entrant, Phase, Settings, targets_of
-from .trial import Training, at_each_rate, final_loss, train
+from .trial import Training, final_loss, train
 
 # %% ../../nbs/training/13_refits.ipynb #refits-temperature
 TEMPERATURES = np.geomspace(.2, 5, 200) # to choose from
@@ -87,14 +86,11 @@ def find_length(
     seconds:float|None=None # In all, after which it is stopped; None: it goes on until it is done
 )->Length:
     "Train with the validation share set aside, and see when it is done"
-    each = None if seconds is None else seconds/len(settings.lr_factors)
-    def watched(training):
-        with Progress(1, f'how long? {entrant.label}', 'trainings', progress) as bar:
-            return train(training, stop=watched_by(bar, training, each))
-    with quick_training(), no_random(seed):
-        rates, labels = settings.lr_factors, task.labels_available
-        new = (TimedTraining(task, entrant, labels, seed, settings, rate) for rate in rates)
-        runs, _ = at_each_rate(new, watched)
+    runs, each = [], None if seconds is None else seconds/len(settings.lr_factors)
+    for factor in settings.lr_factors:
+        with quick_training(), Progress(1, f'how long? {entrant.label}', 'trainings', progress) as bar:
+            training = TimedTraining(task, entrant, task.labels_available, seed, settings, factor)
+            runs.append(train(training, stop=watched_by(bar, training, each)))
     best = min(runs, key=final_loss)
     outputs, targets = best.path[-1].outputs['valid'], best.targets['valid']
     return Length(best.lengths, calm_temperature(outputs, targets), best.lr_factor, best.is_done, 1, len(targets))
@@ -180,7 +176,7 @@ def refit(
 )->Training:           # Over; its network has the averaged weights
     "Train on all labels, for as long as validation has shown"
     task = whole(task)
-    with quick_training(), no_random(seed):
+    with quick_training():
         training = Training(task, entrant, task.labels_available, seed, settings, length.lr_factor)
         training.parts = [of_length(part, steps) for part, steps in zip(training.parts, length.steps)]
         training.begin_part(0)

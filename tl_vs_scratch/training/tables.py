@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -112,15 +111,13 @@ class ActivationTable:
 @patch
 def read(self:ActivationTable):
     "Take the rows that the file has and this table lacks; a damaged file is removed"
-    if self.path is None: return
-    try: changed = self.path.stat().st_mtime_ns
-    except FileNotFoundError: return # or another process has just made room
+    if self.path is None or not self.path.exists(): return
+    changed = self.path.stat().st_mtime_ns
     if changed == self.seen: return
     self.seen = changed
     kept = self._load()
     if kept is None: return
-    with suppress(FileNotFoundError): # used now; changed when it was changed
-        os.utime(self.path, ns=(time.time_ns(), changed))
+    os.utime(self.path, ns=(time.time_ns(), changed)) # used now; changed when it was changed
     values = kept['values']
     if values.shape == self.values.shape and values.dtype == self.values.dtype: self.add(**kept)
 
@@ -153,10 +150,8 @@ def write(self:ActivationTable):
 def _save(self:ActivationTable, temporary):
     about = dict(self.about, rows=int(self.filled.sum()), dtype=str(self.values.dtype).removeprefix('torch.'))
     tensors = dict(values=self.values.cpu(), filled=self.filled, seconds=self.seconds)
-    try:
-        save_file(tensors, temporary, metadata=dict(about=json.dumps(about)))
-        temporary.replace(self.path)
-    finally: temporary.unlink(missing_ok=True)
+    save_file(tensors, temporary, metadata=dict(about=json.dumps(about)))
+    temporary.replace(self.path)
     self.seen = self.path.stat().st_mtime_ns
     self.dirty = False
 

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['log', 'STRETCH', 'KEEP_EVERY', 'USED', 'StepsDL', 'in_steps', 'LossWatch', 'CountOn', 'learner_of', 'prefix_of',
            'outputs_of', 'batches_of', 'Training', 'trained_state', 'put_away', 'facts_of', 'take_up', 'kept_path',
-           'train', 'at_each_rate', 'unfinished_name', 'run_trial', 'last_outputs', 'end_of', 'lr_of', 'final_loss',
-           'averaged_outputs', 'trial_id', 'costs_of', 'use_of']
+           'train', 'unfinished_name', 'run_trial', 'last_outputs', 'end_of', 'lr_of', 'final_loss', 'averaged_outputs',
+           'trial_id', 'costs_of', 'use_of']
 
 # %% ../../nbs/training/09_trial.ipynb #time-contextlib-nullcontext
 import logging
@@ -20,7 +20,6 @@ from fastai.basics import set_seed
 from fastai.callback.core import Callback
 from fastai.data.core import DataLoaders, TfmdDL
 from fastai.learner import Learner
-from fastai.torch_core import no_random
 from safetensors import SafetensorError
 
 from ..basics.provenance import digest
@@ -253,9 +252,6 @@ class Training:
         try:
             with self.prefix.applied() if self.prefix else nullcontext(), learn.no_bar(), learn.no_logging():
                 fit([self.meter, self.watch, CountOn(self.steps), *self.cbs])
-        except BaseException as e: # of which fastai tells its callbacks nothing
-            self.meter.__exit__(type(e), e, e.__traceback__)
-            raise
         finally: learn.dls = dls
 
     # --- what the network says ---
@@ -365,17 +361,6 @@ def train(
 
 KEEP_EVERY = 30 # seconds between two writings of an unfinished training
 
-def at_each_rate(trainings, train)->tuple: # Those that came to something, and those that did not
-    "Train one after the other; raises FloatingPointError where no rate comes to anything"
-    done, diverged = [], []
-    for training in trainings:
-        try: done.append(train(training))
-        except FloatingPointError as e:
-            diverged.append(training)
-            failure = e
-    if not done: raise failure
-    return done, diverged
-
 def unfinished_name(training:Training)->str:
     "Of the file of an unfinished training"
     which = settings_digest(training.task, training.entrant, training.settings)
@@ -396,13 +381,12 @@ def run_trial(
     "Train one strategy with `n` labels until it is done, and measure it on the test set on the way"
     began = time.perf_counter()
     entrant = strategy if isinstance(strategy, Entrant) else parse_strategy(strategy, body or task.medium.usual_body)
-    with no_random(seed): # and whoever draws at random after this goes on with what is theirs
-        new = (Training(task, entrant, n, seed, settings, factor, cbs) for factor in settings.lr_factors) # one by one
-        runs, diverged = at_each_rate(new, lambda training: train(training, keep, stop))
+    new = (Training(task, entrant, n, seed, settings, factor, cbs) for factor in settings.lr_factors) # one by one
+    runs = [train(training, keep, stop) for training in new]
     best = min(runs, key=final_loss)
     outputs = last_outputs(best)
     if best.prefix: best.prefix.write()
-    row = trial_id(task, entrant, n, seed, settings) | costs_of(best, runs + diverged) | end_of(best, runs)
+    row = trial_id(task, entrant, n, seed, settings) | costs_of(best, runs) | end_of(best, runs)
     row |= score_columns(task.score, outputs, best.targets) | dict(seconds_wall=time.perf_counter() - began)
     return Trial(row, [at for run in runs for at in run.path], outputs)
 
@@ -427,8 +411,7 @@ def lr_of(training:Training)->float:
 # %% ../../nbs/training/09_trial.ipynb #trial-final-loss
 def final_loss(training:Training)->float:
     "By which rates are chosen"
-    loss = settled_losses(training.path[-1].outputs['valid'], training.targets['valid']).mean()
-    return inf if np.isnan(loss) else loss
+    return settled_losses(training.path[-1].outputs['valid'], training.targets['valid']).mean()
 
 # %% ../../nbs/training/09_trial.ipynb #trial-averaged-outputs
 def averaged_outputs(training:Training, part:str)->np.ndarray:
