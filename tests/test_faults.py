@@ -7,6 +7,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import threading
 import zlib
 from contextlib import closing
 
@@ -15,19 +16,21 @@ import pytest
 import tl_vs_scratch as tlvs
 import torch
 from commands import commands, paint_folder, stored, until
-from fastai.vision.all import (CategoryBlock, DataBlock, ImageBlock, IndexSplitter, Learner, Normalize, PILImage, PILImageBW, Resize, imagenet_stats,
+from fastai.vision.all import (Callback, CategoryBlock, DataBlock, ImageBlock, IndexSplitter, Learner, Normalize, PILImage, PILImageBW, Resize, imagenet_stats,
                                resnet18, vision_learner)
 from fastai.vision.all import params as params_of
 from PIL import Image
 from psutil import STATUS_ZOMBIE, NoSuchProcess, Process
 from tl_vs_scratch.fast.memory import keep_freed_memory
+from tl_vs_scratch.fast.switch import switch
 from tl_vs_scratch.studies.workers import train_one
 from tl_vs_scratch.tasks.decoding import picture_digest
 from tl_vs_scratch.training import trial as engine
-from tl_vs_scratch.training.recipes import Trial, parse_strategy
+from tl_vs_scratch.training.recipes import Settings, Trial, parse_strategy
 from torch import nn
 
 TINY = dict(preset='exhaustive', max_steps=20, size=32, jobs=1, progress=False)
+SMALL = Settings(max_steps=20, size=32)
 
 
 @pytest.fixture(scope='module')
@@ -151,6 +154,23 @@ def test_a_trial_gives_its_memory_back(task, monkeypatch):
     before = Process().memory_info().rss
     train_one(task, parse_strategy('linear_probe', 'resnet18'), 12, 0, None, 1)
     assert Process().memory_info().rss - before < 10**8
+
+
+class Falls(Callback):
+    "Out of memory in the middle of the first step, or interrupted"
+    def __init__(self, error): self.error = error
+    def after_pred(self): raise self.error
+
+
+@pytest.mark.parametrize('error', [MemoryError('too big'), KeyboardInterrupt()])
+def test_a_training_that_falls_leaves_nothing_running(error, task):
+    "No thread that looks at the memory, no counter of operations, and the fast ways as they were"
+    from torch.utils._python_dispatch import _get_current_dispatch_mode_stack as counters
+    before = threading.active_count()
+    try: trial = train_one(task, parse_strategy('scratch', 'convnet'), 12, 0, SMALL, 1, cbs=[Falls(error)])
+    except KeyboardInterrupt: assert isinstance(error, KeyboardInterrupt)
+    else: assert trial.row['error'] == 'MemoryError: too big'
+    assert (threading.active_count(), counters(), switch.wishes) == (before, [], [])
 
 
 def test_loss_that_is_no_number(task, tmp_path):

@@ -252,6 +252,9 @@ class Training:
         try:
             with self.prefix.applied() if self.prefix else nullcontext(), learn.no_bar(), learn.no_logging():
                 fit([self.meter, self.watch, CountOn(self.steps), *self.cbs])
+        except BaseException as e: # of which fastai tells its callbacks nothing
+            self.meter.__exit__(type(e), e, e.__traceback__)
+            raise
         finally: learn.dls = dls
 
     # --- what the network says ---
