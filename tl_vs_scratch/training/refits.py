@@ -23,7 +23,7 @@ from ..tasks.scores import surprise
 from ..tasks.task import Task
 from .models import About, Model
 from .recipes import Anytime, Entrant, Phase, Settings, targets_of
-from .trial import Training, final_loss, train
+from .trial import Training, best_of, tried
 
 # %% ../../nbs/training/13_refits.ipynb #refits-temperature
 TEMPERATURES = np.geomspace(.2, 5, 200) # to choose from
@@ -90,8 +90,8 @@ def find_length(
     for factor in settings.lr_factors:
         with quick_training(), Progress(1, f'how long? {entrant.label}', 'trainings', progress) as bar:
             training = TimedTraining(task, entrant, task.labels_available, seed, settings, factor)
-            runs.append(train(training, stop=watched_by(bar, training, each)))
-    best = min(runs, key=final_loss)
+            runs.append(tried(training, stop=watched_by(bar, training, each)))
+    best = best_of(runs)
     outputs, targets = best.path[-1].outputs['valid'], best.targets['valid']
     return Length(best.lengths, calm_temperature(outputs, targets), best.lr_factor, best.is_done, 1, len(targets))
 

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['log', 'STRETCH', 'KEEP_EVERY', 'USED', 'StepsDL', 'in_steps', 'LossWatch', 'CountOn', 'learner_of', 'prefix_of',
            'outputs_of', 'batches_of', 'Training', 'trained_state', 'put_away', 'facts_of', 'take_up', 'kept_path',
-           'train', 'unfinished_name', 'run_trial', 'last_outputs', 'end_of', 'lr_of', 'final_loss', 'averaged_outputs',
-           'trial_id', 'costs_of', 'use_of']
+           'train', 'unfinished_name', 'run_trial', 'last_outputs', 'end_of', 'lr_of', 'tried', 'final_loss', 'best_of',
+           'averaged_outputs', 'trial_id', 'costs_of', 'use_of']
 
 # %% ../../nbs/training/09_trial.ipynb #time-contextlib-nullcontext
 import logging
@@ -158,6 +158,7 @@ class Training:
         self.parts = entrant.strategy.parts(len(learn.model.stages))
         self.path, self.look_seconds = [], 0.
         self.valid = None # (step, what the network said to the validation examples there)
+        self.diverged = None # The error where its loss became no number
         self.begin_part(0)
 
     @property
@@ -385,8 +386,8 @@ def run_trial(
     began = time.perf_counter()
     entrant = strategy if isinstance(strategy, Entrant) else parse_strategy(strategy, body or task.medium.usual_body)
     new = (Training(task, entrant, n, seed, settings, factor, cbs) for factor in settings.lr_factors) # one by one
-    runs = [train(training, keep, stop) for training in new]
-    best = min(runs, key=final_loss)
+    runs = [tried(training, keep, stop) for training in new]
+    best = best_of(runs)
     outputs = last_outputs(best)
     if best.prefix: best.prefix.write()
     row = trial_id(task, entrant, n, seed, settings) | costs_of(best, runs) | end_of(best, runs)
@@ -404,7 +405,7 @@ def last_outputs(training:Training)->dict: # part -> (n_examples, n_classes)
 # %% ../../nbs/training/09_trial.ipynb #trial-end-of
 def end_of(best:Training, runs:list)->dict:
     "The columns that say how it ended: done only where the trainings at all rates are"
-    done = all(run.is_done for run in runs)
+    done = all(run.is_done or run.diverged for run in runs)
     return dict(lr=lr_of(best), status='done' if done else 'learning', error='')
 
 def lr_of(training:Training)->float:
@@ -412,9 +413,23 @@ def lr_of(training:Training)->float:
     return training.entrant.strategy.phases[-1].lr*training.lr_factor
 
 # %% ../../nbs/training/09_trial.ipynb #trial-final-loss
+def tried(training:Training, keep=None, stop=None)->Training: # As in `train`
+    "Train at a rate that may be too high: a training whose loss becomes no number has `diverged`"
+    try: train(training, keep, stop)
+    except FloatingPointError as e: training.diverged = e
+    return training
+
 def final_loss(training:Training)->float:
-    "By which rates are chosen"
-    return settled_losses(training.path[-1].outputs['valid'], training.targets['valid']).mean()
+    "By which rates are chosen; infinite where it is no number"
+    if training.diverged: return inf
+    loss = settled_losses(training.path[-1].outputs['valid'], training.targets['valid']).mean()
+    return float(np.nan_to_num(loss, nan=inf))
+
+def best_of(runs:list)->Training:
+    "The training with the lowest loss; raises what ended it where none has one"
+    best = min(runs, key=final_loss)
+    if best.diverged: raise best.diverged
+    return best
 
 # %% ../../nbs/training/09_trial.ipynb #trial-averaged-outputs
 def averaged_outputs(training:Training, part:str)->np.ndarray:
