@@ -305,6 +305,13 @@ def test_an_export_that_is_off_is_not_kept(tmp_path, pictures, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_an_export_that_says_no_number_is_off(pictures):
+    from tl_vs_scratch.training.exports import largest_difference
+    broken = SimpleNamespace(run=lambda names, given: [np.full((len(given['examples']), len(CLASSES)), np.nan, np.float32)])
+    read, off = largest_difference(made_up(), broken, sorted(pictures.iterdir()))
+    assert read == 10 and np.isnan(off)
+
+
 def test_an_export_needs_packages_and_examples(tmp_path, pictures, monkeypatch):
     pytest.importorskip('onnxruntime')
     with pytest.raises(ValueError, match='give some pictures to check the file with'): made_up().to_onnx(tmp_path/'m.onnx')
