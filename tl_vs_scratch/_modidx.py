@@ -2165,6 +2165,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                           'tl_vs_scratch/studies/plan.py'),
                                             'tl_vs_scratch.studies.plan.digest_of': ( 'studies/plan.html#digest_of',
                                                                                       'tl_vs_scratch/studies/plan.py'),
+                                            'tl_vs_scratch.studies.plan.enter': ( 'studies/plan.html#enter',
+                                                                                  'tl_vs_scratch/studies/plan.py'),
                                             'tl_vs_scratch.studies.plan.entrant_of': ( 'studies/plan.html#entrant_of',
                                                                                        'tl_vs_scratch/studies/plan.py'),
                                             'tl_vs_scratch.studies.plan.entrants_of': ( 'studies/plan.html#entrants_of',
