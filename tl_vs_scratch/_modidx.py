@@ -1490,6 +1490,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                               'tl_vs_scratch/basics/session.py')},
             'tl_vs_scratch.basics.writing': { 'tl_vs_scratch.basics.writing.is_replaceable': ( 'basics/writing.html#is_replaceable',
                                                                                                'tl_vs_scratch/basics/writing.py'),
+                                              'tl_vs_scratch.basics.writing.is_torn': ( 'basics/writing.html#is_torn',
+                                                                                        'tl_vs_scratch/basics/writing.py'),
                                               'tl_vs_scratch.basics.writing.remove_torn': ( 'basics/writing.html#remove_torn',
                                                                                             'tl_vs_scratch/basics/writing.py'),
                                               'tl_vs_scratch.basics.writing.written_beside': ( 'basics/writing.html#written_beside',
