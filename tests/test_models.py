@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import sys
 import zipfile
 from dataclasses import asdict, replace
@@ -14,11 +15,13 @@ import pytest
 import tl_vs_scratch as tlvs
 import torch
 from commands import commands, paint, paint_folder
+from fastai.torch_core import set_seed
 from safetensors.torch import load_file, save_file
 from tl_vs_scratch.networks.names import body_digest
 from tl_vs_scratch.training.models import ABOUT, WEIGHTS, About, Model, build_network, file_digest, load_model, save_model, whole_digest
 from tl_vs_scratch.training.recipes import Settings, parse_strategy
 from tl_vs_scratch.training.refits import Length, calm_temperature, find_length, model_of, refit, shared_out, stored_length, whole
+from tl_vs_scratch.training.trial import run_trial
 
 CLASSES = ['a', '<script>', 'c']
 
@@ -340,6 +343,19 @@ def test_all_labels_are_trained_on_and_no_test_example(toy):
     assert not training.path # nobody looked at a validation or test example on the way
     model = model_of(training, toy, length)
     assert model.examples == [toy.sources[i] for i in toy.test_idxs] and model.about.temperature == length.temperature
+
+
+@pytest.mark.parametrize('train', [
+    lambda toy, entrant, settings: run_trial(toy, entrant, 12, settings=settings),
+    lambda *how: find_length(*how, progress=False),
+    lambda *how: refit(*how, Length((2,), 1.), progress=False)], ids=['trial', 'length', 'refit'])
+def test_the_random_numbers_of_others_stay_as_they_were(train, toy):
+    def drawn(): return random.random(), np.random.rand(), torch.rand(1).item()
+    set_seed(5)
+    expected = drawn()
+    set_seed(5)
+    train(toy, parse_strategy('scratch:convnet', 'convnet'), Settings(size=32, max_steps=2))
+    assert drawn() == expected
 
 
 def test_each_part_takes_its_steps(toy):

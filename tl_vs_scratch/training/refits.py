@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields, replace
 from math import inf
 
 import numpy as np
+from fastai.torch_core import no_random
 from fastcore.basics import patch
 
 from ..basics.progress import Progress
@@ -77,6 +78,7 @@ def quick_training():
         if mine: gc.unfreeze()
 
 # %% ../../nbs/training/13_refits.ipynb #refits-find
+@no_random(reproducible=False) # the caller's random numbers stay as they are
 def find_length(
     task:Task,         # The task
     entrant:Entrant,   # What to train
@@ -168,6 +170,7 @@ def run_out(self:Training,
     return self
 
 # %% ../../nbs/training/13_refits.ipynb #refits-train
+@no_random(reproducible=False)
 def refit(
     task:Task, entrant:Entrant, settings:Settings, # As in `find_length`
     length:Length,     # How long

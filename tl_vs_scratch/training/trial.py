@@ -20,6 +20,7 @@ from fastai.basics import set_seed
 from fastai.callback.core import Callback
 from fastai.data.core import DataLoaders, TfmdDL
 from fastai.learner import Learner
+from fastai.torch_core import no_random
 from safetensors import SafetensorError
 
 from ..basics.provenance import digest
@@ -371,6 +372,7 @@ def unfinished_name(training:Training)->str:
     return f'{which}-{training.n}-{training.seed}-{training.lr_factor:.3g}'
 
 # %% ../../nbs/training/09_trial.ipynb #run-trial-task-task-the-task
+@no_random(reproducible=False)
 def run_trial(
     task:Task,                       # The task
     strategy:str|Strategy|Entrant,   # As in `parse_strategy`
