@@ -96,6 +96,16 @@ def test_one_training_of_a_strategy_at_a_time(tmp_path):
     assert all(seeds == sorted(seeds) for seeds in begun.values()) and len(begun) == len(WAYS)
 
 
+def test_a_stopped_training_was_not_asked_about_its_training_examples(tmp_path, monkeypatch):
+    replay, _ = race(tmp_path, 45)
+    trials = replay.finished()
+    stopped = [trial for trial in trials if trial.row['status'] == 'learning']
+    for trial in stopped: del trial.outputs['train'] # as the engine leaves them; the replay knows more
+    monkeypatch.setattr(replay, 'finished', lambda: trials)
+    counts = {part: sum(len(mine) for mine in replay.read_values(part).values()) for part in ('test', 'train')}
+    assert stopped and counts == dict(test=len(trials), train=len(trials) - len(stopped))
+
+
 @st.composite
 def ways(draw):
     "Two to five strategies: how they start, where they end, and after how many seconds"
