@@ -3708,6 +3708,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                               'tl_vs_scratch/training/tables.py'),
                                                'tl_vs_scratch.training.tables.file_about': ( 'training/tables.html#file_about',
                                                                                              'tl_vs_scratch/training/tables.py'),
+                                               'tl_vs_scratch.training.tables.remove_unfinished': ( 'training/tables.html#remove_unfinished',
+                                                                                                    'tl_vs_scratch/training/tables.py'),
                                                'tl_vs_scratch.training.tables.stored_dtype': ( 'training/tables.html#stored_dtype',
                                                                                                'tl_vs_scratch/training/tables.py'),
                                                'tl_vs_scratch.training.tables.table_files': ( 'training/tables.html#table_files',
