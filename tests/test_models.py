@@ -104,6 +104,16 @@ def test_saved_over_an_older_one(kept, pictures):
     assert load_model(kept).predict(pictures).equals(other.predict(pictures))
 
 
+def test_an_older_one_stays_where_the_next_can_not_be_written(kept, monkeypatch):
+    "The disk is full after the weights: both files are as they were, and nothing is left over"
+    from tl_vs_scratch.training import models
+    before = {path.name: path.read_bytes() for path in kept.iterdir()}
+    def full(data): raise OSError('No space left on device')
+    monkeypatch.setattr(models, 'whole_digest', full)
+    with pytest.raises(OSError, match='No space left'): save_model(kept, made_up(seed=1))
+    assert {path.name: path.read_bytes() for path in kept.iterdir()} == before
+
+
 def test_readable_by_others(kept):
     "As any file that this user writes"
     (kept/'mine').touch()
