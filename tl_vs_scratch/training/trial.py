@@ -173,7 +173,7 @@ class Training:
     def is_done(self)->bool: return self.part == len(self.parts)
     @property
     def before(self)->int: # The last part: steps that were made when it began, or so far
-        return self.steps - self.part_step if self.part >= len(self.parts) - 1 else self.steps
+        return self.part_began if self.part >= len(self.parts) - 1 else self.steps
     @property
     def is_over(self)->bool: return self.is_done or self.steps >= self.settings.max_steps
 
@@ -182,7 +182,9 @@ class Training:
     def begin_part(self, part:int):
         "Freeze what the part leaves frozen, and begin a new average"
         self.part, self.part_step, self.looks = part, 0, []
-        if not self.is_done: freeze_to(self.learn, self.phase.frozen(len(self.learn.model.stages)))
+        if not self.is_done:
+            self.part_began = self.steps
+            freeze_to(self.learn, self.phase.frozen(len(self.learn.model.stages)))
         self.average = PathAverage(self.learn.model, 0 if self.is_done else self.phase.schedule.newest)
 
     def end_part(self):
@@ -307,9 +309,9 @@ def facts_of(training:Training)->dict:
     "What JSON can hold of it"
     path = [[at.step, at.seconds, at.flops, at.train_loss, at.before] for at in training.path]
     looks = [[look.step, look.moved] for look in training.looks]
-    return dict(part=training.part, part_step=training.part_step, average=training.average.steps, looks=looks,
-                look_seconds=training.look_seconds, train_loss=training.watch.mean, meter=training.meter.reading(),
-                path=path)
+    return dict(part=training.part, part_step=training.part_step, part_began=training.part_began, looks=looks,
+                average=training.average.steps, look_seconds=training.look_seconds, train_loss=training.watch.mean,
+                meter=training.meter.reading(), path=path)
 
 # %% ../../nbs/training/09_trial.ipynb #trial-take-up
 def take_up(
@@ -331,6 +333,7 @@ def take_up(
     if training.prefix: training.prefix.recall(under('prefix', tensors))
     training.watch.mean, training.look_seconds = facts['train_loss'], facts['look_seconds']
     training.meter.recall(facts['meter'])
+    training.part_began = facts.get('part_began', training.steps - training.part_step) # older files do not say it
     training.path = kept_path(facts['path'], tensors, training.lr_factor)
     return True
 
