@@ -710,6 +710,8 @@ CALLED = {
     'no batch': (dict(bs=0), ValueError, ['bs must be above 0']),
     'another arithmetic': (dict(precision='float8'), ValueError, ["unknown precision 'float8'", 'float32']),
     'no strategies': (dict(strategies=[]), ValueError, ['no strategies']),
+    'two strategies of one name': (dict(strategies=['scratch', tlvs.Strategy('scratch', 'random', (tlvs.Phase(train='all', lr=1e-5),))]), ValueError,
+                                   ["two strategies are called 'scratch'", 'a name of its own']),
     'too many labels': (dict(sizes=[10**6]), ValueError, ['n=1000000', 'choose n <= 12']),
 }
 

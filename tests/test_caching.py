@@ -236,6 +236,36 @@ def test_a_write_that_fails_leaves_the_old_file(task, monkeypatch):
     assert {p.name: p.read_bytes() for p in tables.cache_dir().glob('*.safetensors')} == kept
 
 
+def test_a_full_disk_is_made_no_fuller(monkeypatch):
+    def full(tensors, path, **kwargs):
+        path.write_bytes(b'half')
+        raise OSError('No space left on device')
+    monkeypatch.setattr(tables, 'save_file', full)
+    table = tables.ActivationTable(2, (3,), torch.float32, 'cpu', tables.cache_dir()/'full.safetensors')
+    table.put([0], torch.ones(1, 3), 1.)
+    table.write()
+    assert not list(tables.cache_dir().glob('full.[!l]*'))
+
+
+@pytest.mark.parametrize('when', ['load_file', 'utime'])
+def test_a_table_that_another_process_removes_while_it_is_read(when, monkeypatch, caplog):
+    "Over the limit: it is as if it had not been there, or had been read before"
+    def table(): return tables.ActivationTable(2, (3,), torch.float32, 'cpu', tables.cache_dir()/'old.safetensors')
+    writer, reader = table(), table()
+    writer.put([0], torch.ones(1, 3), 1.)
+    writer.write()
+    owner = os if when == 'utime' else tables
+    plain = getattr(owner, when)
+    def removed(path, *args, **kwargs):
+        writer.path.unlink()
+        return plain(path, *args, **kwargs)
+    monkeypatch.setattr(owner, when, removed)
+    reader.read()
+    assert bool(reader.filled[0]) == (when == 'utime') and not caplog.messages
+    monkeypatch.undo()
+    reader.read()
+
+
 def test_a_folder_that_can_not_be_written_costs_nothing_but_time(task, tmp_path):
     (tmp_path/'file').write_text('')
     os.environ['TLVS_CACHE_DIR'] = str(tmp_path/'file')

@@ -7,27 +7,33 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import threading
 import zlib
 from contextlib import closing
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tl_vs_scratch as tlvs
 import torch
 from commands import commands, paint_folder, stored, until
-from fastai.vision.all import (CategoryBlock, DataBlock, ImageBlock, IndexSplitter, Learner, Normalize, PILImage, PILImageBW, Resize, imagenet_stats,
+from fastai.vision.all import (Callback, CategoryBlock, DataBlock, ImageBlock, IndexSplitter, Learner, Normalize, PILImage, PILImageBW, Resize, imagenet_stats,
                                resnet18, vision_learner)
 from fastai.vision.all import params as params_of
 from PIL import Image
 from psutil import STATUS_ZOMBIE, NoSuchProcess, Process
 from tl_vs_scratch.fast.memory import keep_freed_memory
+from tl_vs_scratch.fast.switch import switch
 from tl_vs_scratch.studies.workers import train_one
 from tl_vs_scratch.tasks.decoding import picture_digest
 from tl_vs_scratch.training import trial as engine
-from tl_vs_scratch.training.recipes import Trial, parse_strategy
+from tl_vs_scratch.training.recipes import Settings, Trial, parse_strategy
+from tl_vs_scratch.training.refits import find_length
 from torch import nn
 
 TINY = dict(preset='exhaustive', max_steps=20, size=32, jobs=1, progress=False)
+SMALL = Settings(max_steps=20, size=32)
 
 
 @pytest.fixture(scope='module')
@@ -153,6 +159,23 @@ def test_a_trial_gives_its_memory_back(task, monkeypatch):
     assert Process().memory_info().rss - before < 10**8
 
 
+class Falls(Callback):
+    "Out of memory in the middle of the first step, or interrupted"
+    def __init__(self, error): self.error = error
+    def after_pred(self): raise self.error
+
+
+@pytest.mark.parametrize('error', [MemoryError('too big'), KeyboardInterrupt()])
+def test_a_training_that_falls_leaves_nothing_running(error, task):
+    "No thread that looks at the memory, no counter of operations, and the fast ways as they were"
+    from torch.utils._python_dispatch import _get_current_dispatch_mode_stack as counters
+    before = threading.active_count()
+    try: trial = train_one(task, parse_strategy('scratch', 'convnet'), 12, 0, SMALL, 1, cbs=[Falls(error)])
+    except KeyboardInterrupt: assert isinstance(error, KeyboardInterrupt)
+    else: assert trial.row['error'] == 'MemoryError: too big'
+    assert (threading.active_count(), counters(), switch.wishes) == (before, [], [])
+
+
 def test_loss_that_is_no_number(task, tmp_path):
     "The real thing: the rate is beyond reason; the sentence names the step, the study goes on"
     wild = tlvs.Strategy('wild', 'random', (tlvs.Phase(train='all', lr=1e30),))
@@ -161,6 +184,38 @@ def test_loss_that_is_no_number(task, tmp_path):
     assert study.results.status.tolist() == ['failed', 'learning']*2
     assert study.results.error[0].startswith('FloatingPointError: the loss became ') and ' at step ' in study.results.error[0]
     assert compare().trained == 2
+
+
+@pytest.fixture
+def too_high(monkeypatch):
+    "The loss is no number from step 20 on, at rates above that which is given"
+    most, train = [1.], engine.Training.train
+    def falls(self, steps):
+        if self.lr_factor > most[0] and self.steps >= 20: raise FloatingPointError('the loss became nan')
+        train(self, steps)
+    monkeypatch.setattr(engine.Training, 'train', falls)
+    return most
+
+
+def test_one_rate_that_is_too_high_costs_its_own_time_only(task, too_high):
+    "Of three rates the highest diverges: the best of the others is taken; where none is left, the trial fails"
+    settings = replace(SMALL, tune=3, max_steps=30)
+    def tuned(): return engine.run_trial(task, 'scratch', 12, body='convnet', settings=settings)
+    trial = tuned()
+    kept = {factor: [at.step for at in trial.path if at.lr_factor == factor] for factor in settings.lr_factors}
+    assert list(kept.values()) == [[20, 28, 30], [20, 28, 30], [20]] and trial.row['lr'] < 2e-2
+    assert trial.row['seconds_tuning'] > sum(at.seconds for at in trial.path if at.step == 20 and at.lr_factor > 1)
+    length = find_length(task, parse_strategy('scratch', 'convnet'), settings, progress=False)
+    assert length.steps == (30,) and length.lr_factor <= 1
+    too_high[0] = 0.
+    with pytest.raises(FloatingPointError, match='became nan'): tuned()
+    with pytest.raises(FloatingPointError, match='became nan'): find_length(task, parse_strategy('scratch', 'convnet'), settings, progress=False)
+
+
+def test_a_loss_that_is_no_number_is_the_worst():
+    def training(*valid): return SimpleNamespace(diverged=None, path=[SimpleNamespace(outputs=dict(valid=np.array([valid])))], targets=dict(valid=[0]))
+    first, second = training(np.nan, 1.), training(1., 2.)
+    assert engine.best_of([first, second]) is second
 
 
 def test_a_race_tries_again_what_failed(task, tmp_path):

@@ -110,7 +110,7 @@ def check_table(folder, whole, labels=LABELS[:2]):
     pd.testing.assert_frame_equal(table(folder, labels), table(whole, labels))
     digests = {row[0] for row in finished(folder)}
     assert len(finished(folder)) == SEEDS*len(labels) and outputs(folder, digests) == outputs(whole, digests)
-    assert not list(folder.glob('out/**/tmp-*')), 'what was torn is gone'
+    assert not list(folder.glob('out/**/tlvs-tmp-*')), 'what was torn is gone'
 
 
 def check_goes_on(command, folder, whole, labels=LABELS[:2], first=TERSE):
@@ -272,9 +272,9 @@ def test_a_good_report_stays_until_the_next_is_whole(command, tmp_path):
     more = words((*QUICK, 'plain_svm'))
     for k, page in enumerate(pages): # one is written after the other
         assert command(*more, cwd=tmp_path, first=WATCHED + half_text(page.name)).status == -signal.SIGKILL
-        assert [page.read_text() for page in pages[k:]] == good[k:] and len(list((tmp_path/'out').glob('tmp-*'))) == 1
+        assert [page.read_text() for page in pages[k:]] == good[k:] and len(list((tmp_path/'out').glob('tlvs-tmp-*'))) == 1
     assert command(*more, cwd=tmp_path, first=WATCHED).status == 0
-    assert pages[1].read_text().rstrip().endswith('</html>') and 'plain_svm' in pages[1].read_text() and not list((tmp_path/'out').glob('tmp-*'))
+    assert pages[1].read_text().rstrip().endswith('</html>') and 'plain_svm' in pages[1].read_text() and not list((tmp_path/'out').glob('tlvs-tmp-*'))
 
 
 def test_killed_with_workers(command, whole, tmp_path):

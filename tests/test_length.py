@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 from tl_vs_scratch.tasks.builtin import emoji
 from tl_vs_scratch.tasks.scores import probabilities
-from tl_vs_scratch.training import paths
-from tl_vs_scratch.training.recipes import Settings, parse_strategy
+from tl_vs_scratch.training import paths, trial
+from tl_vs_scratch.training.recipes import Phase, Settings, Strategy, parse_strategy
 from tl_vs_scratch.training.trial import Training, put_away, take_up
 
 SETTINGS = Settings(size=16, bs=8, augment=False, max_steps=200)
 
 
-def new(strategy='scratch:convnet'):
-    task = emoji()
-    return Training(task, parse_strategy(strategy, task.medium.usual_body), 40, 0, SETTINGS)
+def new(entrant=parse_strategy('scratch:convnet', 'convnet')):
+    return Training(emoji(), entrant, 40, 0, SETTINGS)
 
 
 @pytest.fixture(scope='module')
@@ -38,6 +37,33 @@ def test_the_looks_are_put_away(training, tmp_path):
     assert take_up(again, tmp_path/'unfinished.safetensors')
     assert [(look.step, look.moved) for look in again.looks] == [(look.step, look.moved) for look in training.looks]
     for one, other in zip(again.looks, training.looks): np.testing.assert_array_equal(one.losses, other.losses)
+
+
+TWO = Strategy('two', 'random', (Phase(train='all', steps=20), Phase(train='all', steps=40)))
+
+
+def two_parts(): return new(parse_strategy(TWO, 'convnet'))
+
+
+def test_the_last_checkpoint_knows_when_the_last_part_began(tmp_path):
+    "Also where the training was put away on the way: of one that is done one can say where it was going"
+    file, through, piece = tmp_path/'unfinished.safetensors', two_parts(), two_parts()
+    while not through.is_done: through.advance()
+    while piece.advance(stop=lambda _: True).step < 60:
+        put_away(piece, file)
+        piece = two_parts()
+        assert take_up(piece, file)
+    for one in (through, piece): assert [(at.step, at.before) for at in one.path] == [(20, 20), (28, 20), (40, 20), (57, 20), (60, 20)]
+
+
+def test_a_training_that_an_older_version_has_put_away_goes_on(tmp_path, monkeypatch):
+    file, before, after = tmp_path/'unfinished.safetensors', two_parts(), two_parts()
+    while before.steps < 40: before.advance()
+    facts = trial.facts_of(before)
+    del facts['part_began']
+    monkeypatch.setattr(trial, 'facts_of', lambda training: facts)
+    put_away(before, file)
+    assert take_up(after, file) and after.before == before.before == 20
 
 
 @pytest.mark.parametrize('until, moved, steps', [(160, .05, 640), (160, .3, 1280), (9999, .05, None), (9999, .01, 160)])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import sys
 import zipfile
 from dataclasses import asdict, replace
@@ -14,11 +15,13 @@ import pytest
 import tl_vs_scratch as tlvs
 import torch
 from commands import commands, paint, paint_folder
+from fastai.torch_core import set_seed
 from safetensors.torch import load_file, save_file
 from tl_vs_scratch.networks.names import body_digest
 from tl_vs_scratch.training.models import ABOUT, WEIGHTS, About, Model, build_network, file_digest, load_model, save_model, whole_digest
 from tl_vs_scratch.training.recipes import Settings, parse_strategy
 from tl_vs_scratch.training.refits import Length, calm_temperature, find_length, model_of, refit, shared_out, stored_length, whole
+from tl_vs_scratch.training.trial import run_trial
 
 CLASSES = ['a', '<script>', 'c']
 
@@ -99,6 +102,16 @@ def test_saved_over_an_older_one(kept, pictures):
     other = made_up(seed=1)
     save_model(kept, other)
     assert load_model(kept).predict(pictures).equals(other.predict(pictures))
+
+
+def test_an_older_one_stays_where_the_next_can_not_be_written(kept, monkeypatch):
+    "The disk is full after the weights: both files are as they were, and nothing is left over"
+    from tl_vs_scratch.training import models
+    before = {path.name: path.read_bytes() for path in kept.iterdir()}
+    def full(data): raise OSError('No space left on device')
+    monkeypatch.setattr(models, 'whole_digest', full)
+    with pytest.raises(OSError, match='No space left'): save_model(kept, made_up(seed=1))
+    assert {path.name: path.read_bytes() for path in kept.iterdir()} == before
 
 
 def test_readable_by_others(kept):
@@ -305,6 +318,13 @@ def test_an_export_that_is_off_is_not_kept(tmp_path, pictures, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_an_export_that_says_no_number_is_off(pictures):
+    from tl_vs_scratch.training.exports import largest_difference
+    broken = SimpleNamespace(run=lambda names, given: [np.full((len(given['examples']), len(CLASSES)), np.nan, np.float32)])
+    read, off = largest_difference(made_up(), broken, sorted(pictures.iterdir()))
+    assert read == 10 and np.isnan(off)
+
+
 def test_an_export_needs_packages_and_examples(tmp_path, pictures, monkeypatch):
     pytest.importorskip('onnxruntime')
     with pytest.raises(ValueError, match='give some pictures to check the file with'): made_up().to_onnx(tmp_path/'m.onnx')
@@ -333,6 +353,19 @@ def test_all_labels_are_trained_on_and_no_test_example(toy):
     assert not training.path # nobody looked at a validation or test example on the way
     model = model_of(training, toy, length)
     assert model.examples == [toy.sources[i] for i in toy.test_idxs] and model.about.temperature == length.temperature
+
+
+@pytest.mark.parametrize('train', [
+    lambda toy, entrant, settings: run_trial(toy, entrant, 12, settings=settings),
+    lambda *how: find_length(*how, progress=False),
+    lambda *how: refit(*how, Length((2,), 1.), progress=False)], ids=['trial', 'length', 'refit'])
+def test_the_random_numbers_of_others_stay_as_they_were(train, toy):
+    def drawn(): return random.random(), np.random.rand(), torch.rand(1).item()
+    set_seed(5)
+    expected = drawn()
+    set_seed(5)
+    train(toy, parse_strategy('scratch:convnet', 'convnet'), Settings(size=32, max_steps=2))
+    assert drawn() == expected
 
 
 def test_each_part_takes_its_steps(toy):

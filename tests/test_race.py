@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tl_vs_scratch.answers import shown # noqa: F401 - gives `summary` to studies
 from tl_vs_scratch.studies.plan import grid
-from tl_vs_scratch.studies.race import Race
+from tl_vs_scratch.studies.race import Race, additive_means
 from tl_vs_scratch.studies.results import targets_of
 from tl_vs_scratch.studies.study import Study
 from tl_vs_scratch.training.paths import Checkpoint
@@ -96,6 +96,16 @@ def test_one_training_of_a_strategy_at_a_time(tmp_path):
     assert all(seeds == sorted(seeds) for seeds in begun.values()) and len(begun) == len(WAYS)
 
 
+def test_a_stopped_training_was_not_asked_about_its_training_examples(tmp_path, monkeypatch):
+    replay, _ = race(tmp_path, 45)
+    trials = replay.finished()
+    stopped = [trial for trial in trials if trial.row['status'] == 'learning']
+    for trial in stopped: del trial.outputs['train'] # as the engine leaves them; the replay knows more
+    monkeypatch.setattr(replay, 'finished', lambda: trials)
+    counts = {part: sum(len(mine) for mine in replay.read_values(part).values()) for part in ('test', 'train')}
+    assert stopped and counts == dict(test=len(trials), train=len(trials) - len(stopped))
+
+
 @st.composite
 def ways(draw):
     "Two to five strategies: how they start, where they end, and after how many seconds"
@@ -152,3 +162,12 @@ def test_a_race_by_arithmetic_repeats_exactly(tmp_path, monkeypatch):
 @pytest.mark.parametrize('left, said', [(89.7, '90 seconds'), (1., '1 second'), (119., '119 seconds'), (300., '5 minutes')])
 def test_a_budget_is_named_as_it_was_given(left, said):
     assert Race.budget_words(SimpleNamespace(left=left)) == said
+
+
+def test_seeds_that_nobody_shares_turn_no_order_round():
+    "Three saw seed 0, the fourth seed 1 alone: what it has is what is known of it"
+    apart = {('a', 0): .8, ('b', 0): .8, ('c', 0): .8, ('scratch', 1): .6}
+    means = additive_means(apart)
+    assert means == pytest.approx(dict(a=.8, b=.8, c=.8, scratch=.6), abs=1e-5)
+    lucky = {('a', 0): .8, ('a', 1): .7, ('b', 0): .75} # seed 0 brought .1 to whoever saw it
+    assert additive_means(lucky) == pytest.approx(dict(a=.75, b=.7), abs=1e-5)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COMPETING', 'FIRST', 'PRESETS', 'UNITS', 'PREFIXES', 'MARGIN', 'STEP_SECONDS', 'SMALL_BODY', 'TRIAL_SECONDS',
            'RIVAL_SECONDS', 'parse_budget', 'parse_flops', 'check_budget', 'check_margin', 'default_sizes', 'Planned',
-           'grid', 'entrant_of', 'digest_of', 'named_for', 'check_entrants', 'bodies_of', 'names_own_body',
+           'grid', 'entrant_of', 'digest_of', 'named_for', 'check_entrants', 'bodies_of', 'names_own_body', 'enter',
            'entrants_of', 'guess_seconds', 'usual_length', 'about', 'seconds_left']
 
 # %% ../../nbs/studies/01_plan.ipynb #typing-namedtuple-numpy-as-n
@@ -152,6 +152,11 @@ def names_own_body(spec)->bool:
     "Does it say which body it takes, as `scratch:convnet` does?"
     return isinstance(spec, str) and ':' in spec
 
+def enter(entrants:dict, entrant:Entrant|RivalEntrant):
+    "Add one who takes part; raises ValueError where another one has its label"
+    if entrants.setdefault(entrant.label, entrant) != entrant: raise ValueError(
+        f"two strategies are called '{entrant.label}'; give each a name of its own")
+
 def entrants_of(
     strategies, # Names as in `parse_strategy`, or `Strategy`
     body        # Where a strategy does not name its own; a list of names: one after the other
@@ -161,12 +166,11 @@ def entrants_of(
     entrants = {}
     for spec in dict.fromkeys(strategies):
         entrant = entrant_of(spec, first)
-        entrants[entrant.label] = entrant
+        enter(entrants, entrant)
         if names_own_body(spec) or not entrant.body: continue
         for other in others:
             entrant = entrant_of(spec, other)
-            label = f'{entrant.label}:{body_name(other)}'
-            entrants[label] = replace(entrant, label=label)
+            enter(entrants, replace(entrant, label=f'{entrant.label}:{body_name(other)}'))
     if not entrants: raise ValueError(f"no strategies; choose from {', '.join(STRATEGIES)}")
     return entrants
 

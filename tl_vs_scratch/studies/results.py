@@ -244,14 +244,15 @@ class Results:
         return found
 
     def values(self,
-        part:str='test' # 'test', 'valid' or 'train'
+        part:str='test' # 'test', 'valid' or 'train', which one that a race has stopped was not asked for
     )->dict:            # (label, n) -> {seed: values of the examples, (n_examples,)}
-        "What each example counts in the study's score, for every finished trial"
+        "What each example counts in the study's score, for every finished trial that has outputs for it"
         return self.made(('values', part), lambda: self.read_values(part))
 
     def read_values(self, part:str)->dict:
         values = {}
         for trial in self.finished():
+            if part not in trial.outputs: continue
             label, n, seed = (trial.row[name] for name in ('strategy', 'n', 'seed'))
             targets = self.targets(part, n, seed)
             values.setdefault((label, n), {})[seed] = self.score.values(trial.outputs[part], targets)

@@ -103,7 +103,8 @@ def largest_difference(model, session, sources:list)->tuple: # (examples that we
             for positions, batch, _ in readable_batches(model.dls, part, size):
                 if not positions: continue
                 said, = session.run(None, dict(examples=batch.cpu().numpy()))
-                off = max(off, float(np.abs(said - network(batch).cpu().numpy()).max()))
+                apart = np.abs(said - network(batch).cpu().numpy()).max()
+                off = float(np.maximum(off, apart)) # also where that is no number
                 read += len(positions)
     return read, off
 

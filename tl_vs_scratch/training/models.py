@@ -30,6 +30,7 @@ from safetensors.torch import save as to_bytes # its own `save_file` writes for 
 from ..basics.choices import counted
 from ..basics.progress import Progress
 from ..basics.provenance import digest, versions
+from ..basics.writing import written_beside
 from ..fast.adam import optimiser
 from ..networks.all_stages import all_stages
 from ..networks.bodies import create_body
@@ -185,14 +186,11 @@ def save_model(
     "Write a model as data, and no pickle"
     folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
-    beside = folder/f'{WEIGHTS}.tmp'
     tensors = {name: t.detach().cpu().contiguous().clone() for name, t in model.net.state_dict().items()}
-    beside.write_bytes(to_bytes(tensors, dict(format='pt')))
-    data = dict(schema=MODEL_SCHEMA, **asdict(model.about), weights_sha256=file_digest(beside))
-    beside.replace(folder/WEIGHTS)
-    beside = folder/f'{ABOUT}.tmp'
-    beside.write_text(json.dumps(data | dict(digest=whole_digest(data)), indent=1), encoding='utf-8')
-    beside.replace(folder/ABOUT)
+    with written_beside(folder/ABOUT) as about, written_beside(folder/WEIGHTS) as weights:
+        weights.write_bytes(to_bytes(tensors, dict(format='pt')))
+        data = dict(schema=MODEL_SCHEMA, **asdict(model.about), weights_sha256=file_digest(weights))
+        about.write_text(json.dumps(data | dict(digest=whole_digest(data)), indent=1), encoding='utf-8')
     if model.reader: keep_reader(model.reader, folder/READER)
     if model.card: (folder/CARD).write_text(model.card, encoding='utf-8')
     model.folder = folder

@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields, replace
 from math import inf
 
 import numpy as np
+from fastai.torch_core import no_random
 from fastcore.basics import patch
 
 from ..basics.progress import Progress
@@ -23,7 +24,7 @@ from ..tasks.scores import surprise
 from ..tasks.task import Task
 from .models import About, Model
 from .recipes import Anytime, Entrant, Phase, Settings, targets_of
-from .trial import Training, final_loss, train
+from .trial import Training, best_of, tried
 
 # %% ../../nbs/training/13_refits.ipynb #refits-temperature
 TEMPERATURES = np.geomspace(.2, 5, 200) # to choose from
@@ -77,6 +78,7 @@ def quick_training():
         if mine: gc.unfreeze()
 
 # %% ../../nbs/training/13_refits.ipynb #refits-find
+@no_random(reproducible=False) # the caller's random numbers stay as they are
 def find_length(
     task:Task,         # The task
     entrant:Entrant,   # What to train
@@ -90,8 +92,8 @@ def find_length(
     for factor in settings.lr_factors:
         with quick_training(), Progress(1, f'how long? {entrant.label}', 'trainings', progress) as bar:
             training = TimedTraining(task, entrant, task.labels_available, seed, settings, factor)
-            runs.append(train(training, stop=watched_by(bar, training, each)))
-    best = min(runs, key=final_loss)
+            runs.append(tried(training, stop=watched_by(bar, training, each)))
+    best = best_of(runs)
     outputs, targets = best.path[-1].outputs['valid'], best.targets['valid']
     return Length(best.lengths, calm_temperature(outputs, targets), best.lr_factor, best.is_done, 1, len(targets))
 
@@ -168,6 +170,7 @@ def run_out(self:Training,
     return self
 
 # %% ../../nbs/training/13_refits.ipynb #refits-train
+@no_random(reproducible=False)
 def refit(
     task:Task, entrant:Entrant, settings:Settings, # As in `find_length`
     length:Length,     # How long

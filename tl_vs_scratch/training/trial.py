@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['log', 'STRETCH', 'KEEP_EVERY', 'USED', 'StepsDL', 'in_steps', 'LossWatch', 'CountOn', 'learner_of', 'prefix_of',
            'outputs_of', 'batches_of', 'Training', 'trained_state', 'put_away', 'facts_of', 'take_up', 'kept_path',
-           'train', 'unfinished_name', 'run_trial', 'last_outputs', 'end_of', 'lr_of', 'final_loss', 'averaged_outputs',
-           'trial_id', 'costs_of', 'use_of']
+           'train', 'unfinished_name', 'run_trial', 'last_outputs', 'end_of', 'lr_of', 'tried', 'final_loss', 'best_of',
+           'averaged_outputs', 'trial_id', 'costs_of', 'use_of']
 
 # %% ../../nbs/training/09_trial.ipynb #time-contextlib-nullcontext
 import logging
@@ -20,6 +20,7 @@ from fastai.basics import set_seed
 from fastai.callback.core import Callback
 from fastai.data.core import DataLoaders, TfmdDL
 from fastai.learner import Learner
+from fastai.torch_core import no_random
 from safetensors import SafetensorError
 
 from ..basics.provenance import digest
@@ -158,6 +159,7 @@ class Training:
         self.parts = entrant.strategy.parts(len(learn.model.stages))
         self.path, self.look_seconds = [], 0.
         self.valid = None # (step, what the network said to the validation examples there)
+        self.diverged = None # The error where its loss became no number
         self.begin_part(0)
 
     @property
@@ -171,7 +173,7 @@ class Training:
     def is_done(self)->bool: return self.part == len(self.parts)
     @property
     def before(self)->int: # The last part: steps that were made when it began, or so far
-        return self.steps - self.part_step if self.part >= len(self.parts) - 1 else self.steps
+        return self.part_began if self.part >= len(self.parts) - 1 else self.steps
     @property
     def is_over(self)->bool: return self.is_done or self.steps >= self.settings.max_steps
 
@@ -180,7 +182,9 @@ class Training:
     def begin_part(self, part:int):
         "Freeze what the part leaves frozen, and begin a new average"
         self.part, self.part_step, self.looks = part, 0, []
-        if not self.is_done: freeze_to(self.learn, self.phase.frozen(len(self.learn.model.stages)))
+        if not self.is_done:
+            self.part_began = self.steps
+            freeze_to(self.learn, self.phase.frozen(len(self.learn.model.stages)))
         self.average = PathAverage(self.learn.model, 0 if self.is_done else self.phase.schedule.newest)
 
     def end_part(self):
@@ -252,6 +256,9 @@ class Training:
         try:
             with self.prefix.applied() if self.prefix else nullcontext(), learn.no_bar(), learn.no_logging():
                 fit([self.meter, self.watch, CountOn(self.steps), *self.cbs])
+        except BaseException as e: # of which fastai tells its callbacks nothing
+            self.meter.__exit__(type(e), e, e.__traceback__)
+            raise
         finally: learn.dls = dls
 
     # --- what the network says ---
@@ -302,9 +309,9 @@ def facts_of(training:Training)->dict:
     "What JSON can hold of it"
     path = [[at.step, at.seconds, at.flops, at.train_loss, at.before] for at in training.path]
     looks = [[look.step, look.moved] for look in training.looks]
-    return dict(part=training.part, part_step=training.part_step, average=training.average.steps, looks=looks,
-                look_seconds=training.look_seconds, train_loss=training.watch.mean, meter=training.meter.reading(),
-                path=path)
+    return dict(part=training.part, part_step=training.part_step, part_began=training.part_began, looks=looks,
+                average=training.average.steps, look_seconds=training.look_seconds, train_loss=training.watch.mean,
+                meter=training.meter.reading(), path=path)
 
 # %% ../../nbs/training/09_trial.ipynb #trial-take-up
 def take_up(
@@ -326,6 +333,7 @@ def take_up(
     if training.prefix: training.prefix.recall(under('prefix', tensors))
     training.watch.mean, training.look_seconds = facts['train_loss'], facts['look_seconds']
     training.meter.recall(facts['meter'])
+    training.part_began = facts.get('part_began', training.steps - training.part_step) # older files do not say it
     training.path = kept_path(facts['path'], tensors, training.lr_factor)
     return True
 
@@ -367,6 +375,7 @@ def unfinished_name(training:Training)->str:
     return f'{which}-{training.n}-{training.seed}-{training.lr_factor:.3g}'
 
 # %% ../../nbs/training/09_trial.ipynb #run-trial-task-task-the-task
+@no_random(reproducible=False)
 def run_trial(
     task:Task,                       # The task
     strategy:str|Strategy|Entrant,   # As in `parse_strategy`
@@ -382,8 +391,8 @@ def run_trial(
     began = time.perf_counter()
     entrant = strategy if isinstance(strategy, Entrant) else parse_strategy(strategy, body or task.medium.usual_body)
     new = (Training(task, entrant, n, seed, settings, factor, cbs) for factor in settings.lr_factors) # one by one
-    runs = [train(training, keep, stop) for training in new]
-    best = min(runs, key=final_loss)
+    runs = [tried(training, keep, stop) for training in new]
+    best = best_of(runs)
     outputs = last_outputs(best)
     if best.prefix: best.prefix.write()
     row = trial_id(task, entrant, n, seed, settings) | costs_of(best, runs) | end_of(best, runs)
@@ -401,7 +410,7 @@ def last_outputs(training:Training)->dict: # part -> (n_examples, n_classes)
 # %% ../../nbs/training/09_trial.ipynb #trial-end-of
 def end_of(best:Training, runs:list)->dict:
     "The columns that say how it ended: done only where the trainings at all rates are"
-    done = all(run.is_done for run in runs)
+    done = all(run.is_done or run.diverged for run in runs)
     return dict(lr=lr_of(best), status='done' if done else 'learning', error='')
 
 def lr_of(training:Training)->float:
@@ -409,9 +418,23 @@ def lr_of(training:Training)->float:
     return training.entrant.strategy.phases[-1].lr*training.lr_factor
 
 # %% ../../nbs/training/09_trial.ipynb #trial-final-loss
+def tried(training:Training, keep=None, stop=None)->Training: # As in `train`
+    "Train at a rate that may be too high: a training whose loss becomes no number has `diverged`"
+    try: train(training, keep, stop)
+    except FloatingPointError as e: training.diverged = e
+    return training
+
 def final_loss(training:Training)->float:
-    "By which rates are chosen"
-    return settled_losses(training.path[-1].outputs['valid'], training.targets['valid']).mean()
+    "By which rates are chosen; infinite where it is no number"
+    if training.diverged: return inf
+    loss = settled_losses(training.path[-1].outputs['valid'], training.targets['valid']).mean()
+    return float(np.nan_to_num(loss, nan=inf))
+
+def best_of(runs:list)->Training:
+    "The training with the lowest loss; raises what ended it where none has one"
+    best = min(runs, key=final_loss)
+    if best.diverged: raise best.diverged
+    return best
 
 # %% ../../nbs/training/09_trial.ipynb #trial-averaged-outputs
 def averaged_outputs(training:Training, part:str)->np.ndarray:
