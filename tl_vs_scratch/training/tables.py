@@ -124,7 +124,7 @@ def read(self:ActivationTable):
     "Take the rows that the file has and this table lacks; a damaged file is removed"
     if self.path is None: return
     try: changed = self.path.stat().st_mtime_ns
-    except FileNotFoundError: return
+    except (FileNotFoundError, NotADirectoryError): return # no file yet, or no more
     if changed == self.seen: return
     self.seen = changed
     kept = self._load()
