@@ -776,7 +776,7 @@ class Results:
     def learning(self) -> dict:
         "Which trials were stopped before they were done"
     def values(self, part: str = ...) -> dict:
-        "What each example counts in the study's score, for every finished trial"
+        "What each example counts in the study's score, for every finished trial that has outputs for it"
     def read_values(self, part: str) -> dict: ...
     def targets(self, part: str, n: int, seed: int) -> ndarray:
         "The right answers to what a trial has outputs for"
