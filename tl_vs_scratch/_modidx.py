@@ -39,6 +39,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                           'tl_vs_scratch/answers/advice.py'),
                                               'tl_vs_scratch.answers.advice.judged_by': ( 'answers/advice.html#judged_by',
                                                                                           'tl_vs_scratch/answers/advice.py'),
+                                              'tl_vs_scratch.answers.advice.least_shortfall': ( 'answers/advice.html#least_shortfall',
+                                                                                                'tl_vs_scratch/answers/advice.py'),
                                               'tl_vs_scratch.answers.advice.more_seeds': ( 'answers/advice.html#more_seeds',
                                                                                            'tl_vs_scratch/answers/advice.py'),
                                               'tl_vs_scratch.answers.advice.network_to_keep': ( 'answers/advice.html#network_to_keep',

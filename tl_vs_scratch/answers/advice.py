@@ -6,9 +6,9 @@
 __all__ = ['ENOUGH_SEEDS', 'APART', 'DRAWS', 'UNSURE', 'PLAIN', 'representatives', 'network_to_keep', 'comparison', 'Finding',
            'Advice', 'judged_by', 'verdict', 'find', 'turned', 'believed', 'shortfalls', 'draws', 'below_the_best',
            'weighted', 'nothing_to_say', 'square', 'far_from_all', 'clearest_rival', 'beaten', 'outlook',
-           'with_outlook', 'room_above', 'next_steps', 'more_seeds', 'no_advice', 'undecided_of', 'cheapest_within',
-           'chosen', 'open_questions', 'alternatives', 'recommend', 'compared', 'still_learning', 'twice_the_time',
-           'forecast', 'within_range', 'forecasts', 'below_rival', 'cautions']
+           'with_outlook', 'room_above', 'least_shortfall', 'next_steps', 'more_seeds', 'no_advice', 'undecided_of',
+           'cheapest_within', 'chosen', 'open_questions', 'alternatives', 'recommend', 'compared', 'still_learning',
+           'twice_the_time', 'forecast', 'within_range', 'forecasts', 'below_rival', 'cautions']
 
 # %% ../../nbs/answers/03_advice.ipynb #dataclasses-field-math-log-p
 from dataclasses import dataclass, field
@@ -256,6 +256,15 @@ def room_above(
     return 1 - (tests*scores + 1)/(tests + 2) if score.is_share else inf
 
 # %% ../../nbs/answers/03_advice.ipynb #next-steps-shortfall-float-m
+def least_shortfall(
+    pairs:pd.DataFrame, # From `paired_table`, of one size
+    ready:pd.Index,     # Labels of those with enough seeds
+    best:str            # The one that is taken
+)->float:               # 0 where too few seeds say anything
+    "The shortfall that would be left with ever so many seeds"
+    if best not in ready: return 0.
+    return float(shortfalls(*square(pairs, list(ready), 'least_error'))[ready.get_loc(best)])
+
 def next_steps(
     shortfall:float,
     margin:float,
@@ -336,7 +345,7 @@ def recommend(
     few = tuple(at.index[at.seeds < ENOUGH_SEEDS])
     undecided = undecided_of((*few, *learning, *missing), best, margin, ahead)
     unfinished = [label for label in (*learning, *missing) if label in undecided]
-    least = pd.Series(shortfalls(*square(pairs, list(at.index), 'least_error')), at.index)[best]
+    least = least_shortfall(pairs, at.index[at.seeds >= ENOUGH_SEEDS], best)
     steps = next_steps(lost[best], margin, max(int(at.seeds.max()), ENOUGH_SEEDS), unfinished, least)
     reasons = (*beaten(pairs, at.index.drop([*few, *learning, *rivals], errors='ignore')),
                chosen(best, lost, at, margin, undecided, steps),

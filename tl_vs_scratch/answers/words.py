@@ -187,7 +187,7 @@ def crossing_words(
 )->str:
     "What `crossover` found, in a sentence"
     unready = [c.get(side) for side in ('pretrained', 'scratch') if c.get(side) in learning]
-    if unready and c['status'] == 'undecided':
+    if unready and c['status'] != 'crossed': # which is so at the sizes that are settled
         return f'Where scratch would pass the pretrained network is not decided: {still_learns(unready)}.'
     if c['status'] == 'crossed':
         sure = f"95% interval {c['low']:,} to {c['high']:,}"

@@ -244,7 +244,7 @@ class Results:
         return found
 
     def values(self,
-        part:str='test' # 'test', 'valid' or 'train', which one that a race has stopped was not asked for
+        part:str='test' # 'test', 'valid' or 'train'; a trial that was stopped has nothing for 'train'
     )->dict:            # (label, n) -> {seed: values of the examples, (n_examples,)}
         "What each example counts in the study's score, for every finished trial that has outputs for it"
         return self.made(('values', part), lambda: self.read_values(part))
