@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['ENOUGH_SEEDS', 'APART', 'DRAWS', 'UNSURE', 'PLAIN', 'representatives', 'network_to_keep', 'comparison', 'Finding',
-           'Advice', 'judged_by', 'verdict', 'find', 'turned', 'believed', 'shortfalls', 'draws', 'below_the_best',
-           'weighted', 'nothing_to_say', 'square', 'far_from_all', 'clearest_rival', 'beaten', 'outlook',
-           'with_outlook', 'room_above', 'least_shortfall', 'next_steps', 'more_seeds', 'no_advice', 'undecided_of',
-           'cheapest_within', 'chosen', 'open_questions', 'alternatives', 'recommend', 'compared', 'still_learning',
-           'twice_the_time', 'forecast', 'within_range', 'forecasts', 'below_rival', 'cautions']
+           'Advice', 'verdict', 'find', 'turned', 'believed', 'shortfalls', 'draws', 'below_the_best', 'weighted',
+           'nothing_to_say', 'square', 'far_from_all', 'clearest_rival', 'beaten', 'outlook', 'with_outlook',
+           'room_above', 'least_shortfall', 'next_steps', 'more_seeds', 'no_advice', 'undecided_of', 'cheapest_within',
+           'chosen', 'open_questions', 'alternatives', 'recommend', 'compared', 'still_learning', 'twice_the_time',
+           'forecast', 'within_range', 'forecasts', 'below_rival', 'cautions']
 
 # %% ../../nbs/answers/03_advice.ipynb #dataclasses-field-math-log-p
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from math import ceil, erfc, inf, sqrt
 import numpy as np
 import pandas as pd
 
-from .curves import difference
+from .curves import difference, judged_by
 from ..studies.race import at_size, kind_of, known_so_far, shortfall, standings
 from ..training.paths import at_twice
 
@@ -76,10 +76,6 @@ class Advice:
     undecided:tuple = ()        # Labels of those that may still turn out to be better
 
 # %% ../../nbs/answers/03_advice.ipynb #verdict-row-with-low-and-hig
-def judged_by(row)->tuple: # (low, high)
-    "The interval that words go by: the one that allows for all comparisons where there is one"
-    return getattr(row, 'wide_low', row.low), getattr(row, 'wide_high', row.high)
-
 def verdict(
     row # With `low` and `high`, the 95% interval of a difference, and `wide_low` and `wide_high` where there are many
 )->str: # 'ahead', 'behind', 'alike' or 'few_seeds'

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['SCORE_COLUMNS', 'MEANT', 'PAIR_COLUMNS', 'ends', 'trial_means', 'spreads_of', 'prior_without', 'score_table',
            'over_shared_seeds', 'pair_values', 'pair_numbers', 'paired_table', 'difference', 'line_weights', 'bend',
-           'line_band', 'size_correlation', 'places', 'wide', 'crossover', 'between', 'falls_through', 'labels_for',
-           'score_covariance', 'label_efficiency', 'efficiency_places']
+           'line_band', 'size_correlation', 'places', 'judged_by', 'crossover', 'between', 'falls_through',
+           'labels_for', 'score_covariance', 'label_efficiency', 'efficiency_places']
 
 # %% ../../nbs/answers/02_curves.ipynb #itertools-combinations-numpy
 from itertools import combinations
@@ -175,9 +175,9 @@ def places(log_sizes:np.ndarray)->np.ndarray:
     return np.append(np.concatenate(between), log_sizes[-1])
 
 # %% ../../nbs/answers/02_curves.ipynb #crossover-of-differences
-def wide(differences:pd.DataFrame, end:str)->pd.Series:
-    "An end, 'low' or 'high', of the intervals that allow for all comparisons, where there are such"
-    return differences.get(f'wide_{end}', differences[end])
+def judged_by(row)->tuple: # (low, high); of a row, or of the columns of a table
+    "The interval that words go by: the one that allows for all comparisons where there is one"
+    return getattr(row, 'wide_low', row.low), getattr(row, 'wide_high', row.high)
 
 def crossover(
     differences:pd.DataFrame, # From `difference`: pretrained minus scratch
@@ -186,8 +186,9 @@ def crossover(
     "The number of labels at which scratch passes the pretrained network, with its 95% interval"
     res, d = dict(status='undecided', low=None, mid=None, high=None), differences.sort_values('n')
     if d.empty or d.low.isna().any(): return res
-    if (wide(d, 'low') > 0).all(): return res | dict(status='not_within', low=int(d.n.max()))
-    if (wide(d, 'high') < 0).all(): return res | dict(status='not_within', high=int(d.n.min()))
+    low, high = judged_by(d)
+    if (low > 0).all(): return res | dict(status='not_within', low=int(d.n.max()))
+    if (high < 0).all(): return res | dict(status='not_within', high=int(d.n.min()))
     if len(d) == 1: return res
     order = np.argsort(differences.n.to_numpy())
     correlation = np.eye(len(d)) if correlation is None else correlation[np.ix_(order, order)]
