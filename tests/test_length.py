@@ -56,6 +56,25 @@ def test_the_last_checkpoint_knows_when_the_last_part_began(tmp_path):
     for one in (through, piece): assert [(at.step, at.before) for at in one.path] == [(20, 20), (28, 20), (40, 20), (57, 20), (60, 20)]
 
 
+def test_a_training_is_kept_between_two_checkpoints(tmp_path, monkeypatch):
+    "They lie ever further apart. Interrupted in a stretch, it goes on at the one before, and ends as if nothing had been"
+    through, ends, stretch = trial.train(two_parts()), [], Training.train
+    monkeypatch.setattr(trial, 'KEEP_EVERY', 0)
+    def once(self, steps):
+        if len(ends) == 5: raise KeyboardInterrupt
+        stretch(self, steps)
+        ends.append(self.steps)
+    monkeypatch.setattr(Training, 'train', once)
+    with pytest.raises(KeyboardInterrupt): trial.train(two_parts(), tmp_path)
+    assert ends == [16, 20, 28, 40, 56]
+    monkeypatch.setattr(Training, 'train', lambda self, steps: ends.append(self.steps) or stretch(self, steps))
+    piece = trial.train(two_parts(), tmp_path)
+    assert ends[5] == 56
+    for one, other in zip(through.path, piece.path, strict=True):
+        assert (one.step, one.flops, one.train_loss) == (other.step, other.flops, other.train_loss)
+        for part in ('valid', 'test'): np.testing.assert_array_equal(one.outputs[part], other.outputs[part])
+
+
 def test_a_training_that_an_older_version_has_put_away_goes_on(tmp_path, monkeypatch):
     file, before, after = tmp_path/'unfinished.safetensors', two_parts(), two_parts()
     while before.steps < 40: before.advance()

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['log', 'STRETCH', 'KEEP_EVERY', 'USED', 'StepsDL', 'in_steps', 'LossWatch', 'CountOn', 'learner_of', 'prefix_of',
            'outputs_of', 'batches_of', 'Training', 'trained_state', 'put_away', 'facts_of', 'take_up', 'kept_path',
-           'train', 'unfinished_name', 'run_trial', 'last_outputs', 'end_of', 'lr_of', 'tried', 'final_loss', 'best_of',
-           'averaged_outputs', 'trial_id', 'costs_of', 'use_of']
+           'train', 'Keeper', 'unfinished_name', 'run_trial', 'last_outputs', 'end_of', 'lr_of', 'tried', 'final_loss',
+           'best_of', 'averaged_outputs', 'trial_id', 'costs_of', 'use_of']
 
 # %% ../../nbs/training/09_trial.ipynb #time-contextlib-nullcontext
 import logging
@@ -355,19 +355,30 @@ def train(
     "Train until it is over, or until it is told to stop; what was put away before is taken up"
     file = keep and keep/f'{unfinished_name(training)}.safetensors'
     if file: take_up(training, file)
-    kept_at = time.perf_counter()
+    keeper = Keeper(file)
+    def pause(training)->bool:
+        if not is_checkpoint(training.steps): keeper.keep(training) # at a checkpoint it is looked at first
+        return bool(stop and stop(training))
     while not training.is_over:
-        training.advance(stop)
+        training.advance(pause)
         stopped = bool(stop and stop(training)) and not training.is_over
-        if file and (stopped or time.perf_counter() - kept_at > KEEP_EVERY):
-            put_away(training, file)
-            kept_at = time.perf_counter()
+        keeper.keep(training, now=stopped)
         if stopped: break
     if not training.path or training.path[-1].step != training.steps: training.advance() # it was over when taken up
     if file and training.is_over and not training.is_done: put_away(training, file)
     return training
 
 KEEP_EVERY = 30 # seconds between two writings of an unfinished training
+
+class Keeper:
+    "Puts an unfinished training away from time to time"
+    def __init__(self, file): self.file, self.kept_at = file, time.perf_counter() # None: nowhere
+
+    def keep(self, training:Training, now:bool=False):
+        "If it is time, or in any case"
+        if not self.file or not now and time.perf_counter() - self.kept_at < KEEP_EVERY: return
+        put_away(training, self.file)
+        self.kept_at = time.perf_counter()
 
 def unfinished_name(training:Training)->str:
     "Of the file of an unfinished training"
