@@ -1,5 +1,7 @@
 "A training asks its own answers whether it is done: what it sees there, and that this outlasts being put away"
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tl_vs_scratch.tasks.builtin import emoji
@@ -72,6 +74,18 @@ def test_a_training_is_kept_between_two_checkpoints(tmp_path, monkeypatch):
     assert ends[5] == 56
     for one, other in zip(through.path, piece.path, strict=True):
         assert (one.step, one.flops, one.train_loss) == (other.step, other.flops, other.train_loss)
+        for part in ('valid', 'test'): np.testing.assert_array_equal(one.outputs[part], other.outputs[part])
+
+
+def test_a_rate_that_has_ended_is_not_trained_again(tmp_path, monkeypatch):
+    "While the others go on, slice after slice: its path and its outputs are those that it ended with"
+    def at_a_rate(): return Training(emoji(), parse_strategy(TWO, 'convnet'), 40, 0, replace(SETTINGS, tune=2), 1.)
+    ended = trial.train(at_a_rate(), tmp_path)
+    monkeypatch.setattr(Training, 'train', None)
+    again = trial.train(at_a_rate(), tmp_path)
+    assert again.is_done
+    for one, other in zip(ended.path, again.path, strict=True):
+        assert (one.step, one.flops, one.train_loss, one.before) == (other.step, other.flops, other.train_loss, other.before)
         for part in ('valid', 'test'): np.testing.assert_array_equal(one.outputs[part], other.outputs[part])
 
 

@@ -47,11 +47,15 @@ TRAINING = Lock()
 
 # %% ../../nbs/studies/03_workers.ipynb #workers-stop-when
 def stop_when(seconds:float|None, flops:float|None): # A function, as in `Training.advance`; None: at the end
-    "When a training stops that begins now"
+    "When a training stops that begins now; at several rates they follow one another, each with its part of the seconds"
     began = time.perf_counter()
     if flops is not None: return lambda training: training.meter.flops >= flops
     if seconds is None: return None
-    return lambda training: time.perf_counter() - began + training.look_seconds > seconds
+    def is_late(training)->bool:
+        rates = training.settings.lr_factors
+        turn = (rates.index(training.lr_factor) + 1)/len(rates)
+        return time.perf_counter() - began + training.look_seconds > turn*seconds
+    return is_late
 
 # %% ../../nbs/studies/03_workers.ipynb #workers-train-alone
 def train_alone(task, entrant, n, seed, settings, threads, keep, seconds, cbs, flops)->Trial:

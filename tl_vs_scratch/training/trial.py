@@ -365,7 +365,8 @@ def train(
         keeper.keep(training, now=stopped)
         if stopped: break
     if not training.path or training.path[-1].step != training.steps: training.advance() # it was over when taken up
-    if file and training.is_over and not training.is_done: put_away(training, file)
+    others = training.settings.tune > 1 # rates that may go on
+    if training.is_over and (others or not training.is_done): keeper.keep(training, now=True)
     return training
 
 KEEP_EVERY = 30 # seconds between two writings of an unfinished training
