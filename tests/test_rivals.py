@@ -12,7 +12,7 @@ from tl_vs_scratch.tasks.pictures import Pictures
 from tl_vs_scratch.tasks.scores import as_score
 from tl_vs_scratch.tasks.task import make_task
 from tl_vs_scratch.training.recipes import Settings, targets_of
-from tl_vs_scratch.training.rivals import RIVALS, Rival, RivalEntrant, body_inputs, fit_neighbours, rival_digest, run_rival
+from tl_vs_scratch.training.rivals import RIVALS, Inputs, Rival, RivalEntrant, body_inputs, fit_neighbours, rival_costs, rival_digest, run_rival
 from tl_vs_scratch.training.tables import write_tables
 
 SETTINGS = Settings(size=32)
@@ -129,11 +129,21 @@ def test_most_frequent():
 
 
 def test_the_row():
-    row = run_rival(coloured(), RivalEntrant('mine', RIVALS['random_probe'], 'convnet'), 30, 2, SETTINGS).row
+    row = run_rival(coloured(), RivalEntrant('mine', RIVALS['random_probe'], 'convnet'), 30, 2, replace(SETTINGS, precision='float32')).row
     known = dict(task='coloured', strategy='mine', start='none', body='convnet', n=30, seed=2, size=32, lr=None, seconds_tuning=0, steps=0,
                  trainable_params=0, peak_memory_mb=0, device='cpu', precision='float32', status='done', error='')
     assert {k: row[k] for k in known} == known
     assert row['seconds'] > 0 and row['use_seconds_per_1000'] > 0 and row['weights_mb'] > 0 and row['flops'] > 0
+
+
+def test_the_row_says_what_features_were_computed_on():
+    "In which arithmetic, and where: a bill counts a GPU's seconds by that; without a body both are those of NumPy"
+    half = replace(SETTINGS, precision='bfloat16')
+    probe, plain = (run_rival(coloured(), name, 30, 0, half, 'convnet').row for name in ('random_probe', 'plain_svm'))
+    assert [(row['device'], row['precision']) for row in (probe, plain)] == [(str(coloured().dls().device), 'bfloat16'), ('cpu', 'float32')]
+    x = dict.fromkeys(('test', 'valid', 'train'), np.zeros((2, 1)))
+    row = rival_costs(Inputs(x, dict.fromkeys(x, 1.), device='cuda:0', precision='bfloat16'), 1., 1.)
+    assert (row['device'], row['precision']) == ('cuda:0', 'bfloat16')
 
 
 def test_cost_is_that_of_a_cold_start():

@@ -190,6 +190,8 @@ class Inputs:
     flops:float = 0 # Floating-point operations of one example
     weights_mb:float = 0 # Of the body, 10**6 bytes
     setup:float = 0 # Seconds before the first example
+    device:str = 'cpu' # Where they were computed
+    precision:str = 'float32' # And in which arithmetic
 
 def nothing(idxs:dict)->Inputs:
     "An empty row per example"
@@ -217,6 +219,7 @@ def body_inputs(
     from fastai.torch_core import no_random
     from tl_vs_scratch.training.features import Features
     from tl_vs_scratch.training.learners import all_stages_learner, pretrained_learner, scratch_learner
+    from tl_vs_scratch.training.precision import arithmetic
     from tl_vs_scratch.training.tables import write_tables
     task = task.read_by(body)
     dls = task.dls(size=settings.size, augment=False)
@@ -226,13 +229,14 @@ def body_inputs(
     with no_random(seed or 0, reproducible=False): net = new_learner(dls, body).model
     setup = time.perf_counter() - began
     kept, whole = Features(net, dls, task if seed is None else None, settings.precision), len(net.stages)
-    x, seconds = part_features(kept, dls, task, idxs, whole)
+    x, seconds, stored = part_features(kept, dls, task, idxs, whole)
     if seed is None: write_tables()
     weights = sum(p.numel()*p.element_size() for p in [*net.entry.parameters(), *net.stages.parameters()])
-    return Inputs(x, seconds, kept.flops[whole], weights/1e6, setup)
+    precision = str(arithmetic(stored)).removeprefix('torch.')
+    return Inputs(x, seconds, kept.flops[whole], weights/1e6, setup, str(dls.device), precision)
 
 # %% ../../nbs/training/10_rivals.ipynb #rivals-part-features
-def part_features(kept, dls, task:Task, idxs:dict, cut:int)->tuple[dict, dict]:
+def part_features(kept, dls, task:Task, idxs:dict, cut:int)->tuple: # (features, seconds, dtype they are stored in)
     "Features and seconds of each part; `kept` is a `Features`"
     x, seconds = {}, {}
     for part, mine in idxs.items():
@@ -241,7 +245,7 @@ def part_features(kept, dls, task:Task, idxs:dict, cut:int)->tuple[dict, dict]:
         table, rows = kept.table(dl, cut), kept.examples(dl).rows
         x[part] = table.values[rows].float().cpu().numpy().reshape(len(mine), -1)
         seconds[part] = float(table.seconds[rows].sum())
-    return x, seconds
+    return x, seconds, table.values.dtype
 
 # %% ../../nbs/training/10_rivals.ipynb #rivals-run
 def check_body(rival:Rival, body):
@@ -314,5 +318,5 @@ def rival_costs(inputs:Inputs, fitting:float, predicting:float)->dict:
     seconds = inputs.setup + inputs.seconds['train'] + inputs.seconds['valid'] + fitting
     use = (inputs.seconds['test'] + predicting)/inputs.x['test'].shape[0]*1000
     return dict(seconds=seconds, seconds_tuning=0., steps=0, flops=int(inputs.flops*learnt_from), trainable_params=0,
-                peak_memory_mb=0., device='cpu', threads=torch.get_num_threads(), precision='float32',
+                peak_memory_mb=0., device=inputs.device, threads=torch.get_num_threads(), precision=inputs.precision,
                 use_seconds_per_1000=use, weights_mb=inputs.weights_mb)
