@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tl_vs_scratch import compare
 from tl_vs_scratch.tasks.builtin import emoji
 from tl_vs_scratch.tasks.scores import probabilities
 from tl_vs_scratch.training import paths, trial
-from tl_vs_scratch.training.recipes import Phase, Settings, Strategy, parse_strategy
+from tl_vs_scratch.training.recipes import Anytime, OneCycle, Phase, Settings, Strategy, parse_strategy
 from tl_vs_scratch.training.trial import Training, put_away, take_up
 
 SETTINGS = Settings(size=16, bs=8, augment=False, max_steps=200)
@@ -119,3 +120,13 @@ def test_a_loss_that_stays_high_for_a_while_is_not_level():
     looks = [paths.Look(step - part, np.full(20, loss), moved) for step, loss, moved in zip(steps, losses, shares)]
     assert paths.slope(looks[:5]) > 0 # which is why
     assert not any(paths.is_flat(looks[:k]) for k in range(1, len(looks) + 1))
+
+
+def test_a_cycle_that_was_cut_short_is_not_taken_for_a_whole_one(tmp_path):
+    "Of one rate that rises and falls the first 20 steps are no beginning of 40; of any other schedule they are"
+    def ran(schedule, most):
+        cycle = Strategy('cycle', 'random', (Phase(train='all', steps=40, schedule=schedule),))
+        return compare(emoji(), sizes=[40], seeds=1, strategies=[cycle], body='convnet', size=16, bs=8, max_steps=most, preset='exhaustive', jobs=1,
+                       out=tmp_path/type(schedule).__name__, progress=False).results.set_index('status').steps.to_dict()
+    assert [ran(OneCycle(), most) for most in (20, 40)] == [dict(done=20), dict(done=40)]
+    assert [ran(Anytime(), most) for most in (20, 40)] == [dict(learning=20), dict(done=40)]

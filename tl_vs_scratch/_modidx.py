@@ -3560,6 +3560,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                          'tl_vs_scratch/training/recipes.py'),
                                                 'tl_vs_scratch.training.recipes.UntilPlateau.next_look': ( 'training/recipes.html#untilplateau.next_look',
                                                                                                            'tl_vs_scratch/training/recipes.py'),
+                                                'tl_vs_scratch.training.recipes.needs_length': ( 'training/recipes.html#needs_length',
+                                                                                                 'tl_vs_scratch/training/recipes.py'),
                                                 'tl_vs_scratch.training.recipes.parse_strategy': ( 'training/recipes.html#parse_strategy',
                                                                                                    'tl_vs_scratch/training/recipes.py'),
                                                 'tl_vs_scratch.training.recipes.score_columns': ( 'training/recipes.html#score_columns',

@@ -6,7 +6,7 @@
 __all__ = ['STARTS', 'warm_up', 'converged_probe', 'SCRATCH', 'LINEAR_PROBE', 'ALL_STAGES_PROBE', 'FINE_TUNE', 'LP_FT', 'PARTIAL',
            'GRADUAL', 'HYBRID', 'GRAFT', 'STRATEGIES', 'PRECISIONS', 'RESULTS_VERSION', 'Anytime', 'OneCycle',
            'StageByStage', 'UntilPlateau', 'ThawOnPlateau', 'Phase', 'Strategy', 'Settings', 'Arm', 'Entrant',
-           'parse_strategy', 'settings_digest', 'Trial', 'targets_of', 'score_columns']
+           'parse_strategy', 'needs_length', 'settings_digest', 'Trial', 'targets_of', 'score_columns']
 
 # %% ../../nbs/training/00_recipes.ipynb #dataclasses-asdict-replace-m
 from dataclasses import asdict, dataclass, replace
@@ -329,6 +329,10 @@ def parse_strategy(
 # %% ../../nbs/training/00_recipes.ipynb #results-version-goes-up-when
 RESULTS_VERSION = 10 # goes up when the same settings would give other results
 
+def needs_length(strategy:Strategy)->bool:
+    "Has it a part whose schedule knows its length beforehand, so that a longer path begins otherwise?"
+    return any(hasattr(phase.schedule, 'fit') for phase in strategy.phases)
+
 def settings_digest(
     task:Task,         # The task
     entrant:Entrant,   # The strategy and its body
@@ -336,7 +340,8 @@ def settings_digest(
 )->str:
     "Equal where two trials of the same `n` and seed are the same experiment"
     medium = task.medium.as_dict() | dict(size=settings.size or task.medium.size)
-    shared = asdict(replace(settings, size=None, max_steps=1)) # a longer path begins like a shorter one
+    shared = asdict(replace(settings, size=None))
+    if not needs_length(entrant.strategy): shared['max_steps'] = 1 # a longer path begins like a shorter one
     if settings.tune > 1: shared['lr_factors'] = settings.lr_factors
     recipe, body = entrant.strategy.recipe(), body_digest(entrant.body)
     return digest(RESULTS_VERSION, task.fingerprint, medium, recipe, body, shared)
