@@ -200,9 +200,9 @@ def test_crossover_is_found_where_there_is_one(table, width):
 @example(10, 7, 3, 4)
 def test_steps_show_each_example_equally_often(n, bs, steps, epochs):
     dls = DataLoaders.from_dsets([(torch.tensor(i), torch.tensor(0)) for i in range(n)], [(torch.tensor(0), torch.tensor(0))], bs=min(bs, n), num_workers=0, device='cpu')
-    train = in_steps(dls, steps).train
-    for _ in range(epochs):
-        seen = Counter({i: 0 for i in range(n)})
+    seen = Counter({i: 0 for i in range(n)})
+    for k in range(epochs): # a training that goes on where it was looked at
+        train = in_steps(dls, steps, k*steps, seed=3).train
         batches = [x.tolist() for x, _ in train]
         assert len(batches) == len(train) == steps and {len(b) for b in batches} == {min(bs, n)}
         for b in batches: seen.update(b)

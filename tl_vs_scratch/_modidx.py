@@ -3774,6 +3774,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                 'tl_vs_scratch/training/trial.py'),
                                               'tl_vs_scratch.training.trial.StepsDL.get_idxs': ( 'training/trial.html#stepsdl.get_idxs',
                                                                                                  'tl_vs_scratch/training/trial.py'),
+                                              'tl_vs_scratch.training.trial.StepsDL.order_of': ( 'training/trial.html#stepsdl.order_of',
+                                                                                                 'tl_vs_scratch/training/trial.py'),
                                               'tl_vs_scratch.training.trial.Training': ( 'training/trial.html#training',
                                                                                          'tl_vs_scratch/training/trial.py'),
                                               'tl_vs_scratch.training.trial.Training.__init__': ( 'training/trial.html#training.__init__',

@@ -58,7 +58,8 @@ class Study(Results):
                                 # (label, n, seed); where several train at a time, each training gets a copy
     ):
         self.cbs = cbs
-        self.row, self.began, self.budget = None, time.monotonic(), None # of the present run: its row in the file
+        self.row, self.began = None, time.monotonic() # of the present run: its row in the file
+        self.budget, self.within = None, None # what it was told
         medium = replace(task.medium, size=settings.size or task.medium.size) # stops where examples cannot be so large
         sizes = sorted(set(default_sizes(task, 2) if sizes is None else sizes))
         if not sizes: raise ValueError('there is no number of labels: sizes is empty; leave it out, or give some')

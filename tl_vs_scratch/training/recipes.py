@@ -327,7 +327,7 @@ def parse_strategy(
     return Entrant(f'{name}:{own}' if own else name, strategy, chosen)
 
 # %% ../../nbs/training/00_recipes.ipynb #results-version-goes-up-when
-RESULTS_VERSION = 10 # goes up when the same settings would give other results
+RESULTS_VERSION = 11 # goes up when the same settings would give other results
 
 def needs_length(strategy:Strategy)->bool:
     "Has it a part whose schedule knows its length beforehand, so that a longer path begins otherwise?"

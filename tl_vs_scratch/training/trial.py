@@ -12,7 +12,7 @@ __all__ = ['log', 'STRETCH', 'KEEP_EVERY', 'USED', 'StepsDL', 'in_steps', 'LossW
 import logging
 import time
 from contextlib import nullcontext
-from math import inf
+from math import ceil, inf
 
 import numpy as np
 import torch
@@ -42,23 +42,29 @@ log = logging.getLogger(__name__)
 
 # %% ../../nbs/training/09_trial.ipynb #stepsdl-tfmddl-a-training-lo
 class StepsDL(TfmdDL):
-    "A training loader whose epoch is `steps` full batches"
-    steps = 1
+    "A training loader whose epoch is `steps` full batches, after the `begun` ones that its training has had"
+    steps, begun, seed = 1, 0, 0
 
     def __len__(self): return self.steps
 
     def get_idxs(self):
-        idxs = []
-        while len(idxs) < self.steps*self.bs: idxs += self.shuffle_fn(list(range(len(self.dataset))))
-        return idxs[:self.steps*self.bs]
+        n, first, last = len(self.dataset), self.begun*self.bs, (self.begun + self.steps)*self.bs
+        order = np.concatenate([self.order_of(k) for k in range(first//n, ceil(last/n))])
+        return order[first % n:][:last - first].tolist()
+
+    def order_of(self, k:int)->np.ndarray:
+        "The examples as the `k`-th pass has them"
+        return np.random.default_rng([self.seed, k]).permutation(len(self.dataset))
 
 def in_steps(
     dls:DataLoaders, # Training and validation batches
-    steps:int        # Training batches an epoch
+    steps:int,       # Training batches an epoch
+    begun:int=0,     # Batches before them
+    seed:int=0       # Of the order
 )->DataLoaders:
     "The same data in other epochs"
     train = dls.train.new(cls=StepsDL, shuffle=True, drop_last=True)
-    train.steps = steps
+    train.steps, train.begun, train.seed = steps, begun, seed
     return DataLoaders(train, dls.valid, path=dls.path, device=dls.device)
 
 # %% ../../nbs/training/09_trial.ipynb #losswatch-callback-keeps-the
@@ -252,7 +258,7 @@ class Training:
     def fit(self, steps:int, fit):
         "Let a function train for one epoch of so many steps"
         learn, dls = self.learn, self.learn.dls
-        learn.dls = in_steps(dls, steps)
+        learn.dls = in_steps(dls, steps, self.steps, self.seed)
         try:
             with self.prefix.applied() if self.prefix else nullcontext(), learn.no_bar(), learn.no_logging():
                 fit([self.meter, self.watch, CountOn(self.steps), *self.cbs])
