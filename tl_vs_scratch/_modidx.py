@@ -1521,6 +1521,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'tl_vs_scratch.cli.Stopping': ('command/cli.html#stopping', 'tl_vs_scratch/cli.py'),
                                    'tl_vs_scratch.cli.Stopping.__call__': ('command/cli.html#stopping.__call__', 'tl_vs_scratch/cli.py'),
                                    'tl_vs_scratch.cli.Stopping.gently': ('command/cli.html#stopping.gently', 'tl_vs_scratch/cli.py'),
+                                   'tl_vs_scratch.cli.Stopping.leave': ('command/cli.html#stopping.leave', 'tl_vs_scratch/cli.py'),
                                    'tl_vs_scratch.cli.cache': ('command/cli.html#cache', 'tl_vs_scratch/cli.py'),
                                    'tl_vs_scratch.cli.comma_separated': ('command/cli.html#comma_separated', 'tl_vs_scratch/cli.py'),
                                    'tl_vs_scratch.cli.compare': ('command/cli.html#compare', 'tl_vs_scratch/cli.py'),

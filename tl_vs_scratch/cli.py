@@ -20,6 +20,7 @@ import sys
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
+from threading import Timer
 from typing import Annotated
 
 import typer
@@ -92,6 +93,11 @@ class Stopping:
 
     def __call__(self, number, frame):
         if self.gentle and not is_importing(frame): raise KeyboardInterrupt
+        if self.gentle: Timer(.1, os.kill, (os.getpid(), number)).start() # again, when the import may be over
+        else: self.leave()
+
+    def leave(self):
+        "At once"
         os.write(2, f'\nstopped; {self.words}\n'.encode())
         os._exit(130)
 
