@@ -2,7 +2,7 @@
 
     python -m benchmarks.advice STUDIES [--data FOLDER] [--json FILE] [--add]
 
-STUDIES is a folder for the exhaustive studies, one per task; what is missing of `SITUATIONS` is trained there first, which takes hours and may be
+STUDIES is a folder for the exhaustive studies, one per task; what is missing of `benchmarks.situations` is trained there first, which takes hours and may be
 interrupted. --data says where the folders of pictures are that some situations are made of; without it, these are left out. Each situation (a task
 and a number of labels) is then raced within 5, 15 and 50% of what its exhaustive study cost, on a clock that only the trainings move, and the answer
 is set beside what the exhaustive study found: how many points the advice loses against the best (regret), what it said it may lose, and
@@ -19,24 +19,15 @@ import numpy as np
 
 from benchmarks.machine import finish
 from benchmarks.replay import Replay, cost
+from benchmarks.situations import SITUATIONS
 from benchmarks.stored import complete, study_of
 from tl_vs_scratch.answers import shown # noqa: F401 - gives `summary` to studies
 from tl_vs_scratch.answers.curves import difference
 from tl_vs_scratch.answers.rules import prior
 from tl_vs_scratch.studies.plan import named_for
-from tl_vs_scratch.tasks.builtin import BUILT_IN
 
-SITUATIONS = dict( # task -> sizes; pictures at 32 pixels, so that hundreds of trainings are a matter of hours
-    digits=(50, 100, 200, 400, 800), emoji=(20, 40, 80, 160, 309), emoji_words=(50, 100, 200, 309), languages=(100, 300, 1000),
-    clothing10=(100, 300), grocery43=(250, 600), signs=(100, 400, 1000))
 SHARES = .05, .15, .5
 ALWAYS = 'fine_tune', 'linear_probe', 'all_stages_probe', 'scratch:small', 'plain'
-
-
-def exhaustive(name, data, folder):
-    "The study of a task with everything trained to its end; None where its examples are not at hand"
-    if name in BUILT_IN: return study_of(name, folder, SITUATIONS[name])
-    return study_of(name, folder, SITUATIONS[name], str(data/name)) if data else None
 
 
 def losses(study, truth:dict, n:int)->dict: # what somebody takes who measures nothing -> points below the best
@@ -116,20 +107,22 @@ def main():
     parser.add_argument('studies', type=Path)
     parser.add_argument('--data', type=Path)
     parser.add_argument('--json', type=Path)
-    parser.add_argument('--tasks', default=','.join(SITUATIONS), help='default: %(default)s')
+    parser.add_argument('--tasks', default=','.join(found.name for found in SITUATIONS), help='default: %(default)s')
     parser.add_argument('--only-finished', action='store_true', help='train nothing; leave out what is not finished')
     parser.add_argument('--add', action='store_true', help='keep what the file of --json has of other situations')
     args = parser.parse_args()
     if args.add and not (args.json and args.json.exists()): parser.error('--add needs a file of --json that is there')
     rows, habits = [], []
-    for name in args.tasks.split(','):
-        study = exhaustive(name, args.data, args.studies)
-        if study is None: continue
+    asked = args.tasks.split(',')
+    for found in SITUATIONS:
+        task = found.task(args.data) if found.name in asked else None
+        if task is None: continue
+        study = study_of(task, args.studies, found.sizes, found.pixels)
         if not args.only_finished: study.run()
         guesses, summary = study.time_guesses(), study.summary()
         for n in complete(study):
             rows += situation(study, guesses, n, summary)
-            habits.append(dict(task=name, n=n, **losses(study, truths(study, n), n)))
+            habits.append(dict(task=task.name, n=n, **losses(study, truths(study, n), n)))
             print(*rows[-len(SHARES):], sep='\n', flush=True)
     if args.add:
         before = json.loads(args.json.read_text())

@@ -22,6 +22,7 @@ from tl_vs_scratch.answers.freezing import on_one_body
 from tl_vs_scratch.answers.growing import Way, growth_of, mean_looks
 from tl_vs_scratch.studies.study import Study
 from tl_vs_scratch.tasks.sources import load_task
+from tl_vs_scratch.tasks.task import Task
 from tl_vs_scratch.training.recipes import STRATEGIES as RECIPES, Settings
 
 SIZES = dict(emoji=(20, 40, 80, 160, 309), digits=(50, 100, 200, 400, 800), # labels
@@ -33,11 +34,10 @@ PIXELS, SEEDS, MEASURED = 32, 3, (60, 180) # of pictures; seeds; steps of the tw
 OUT = Path(__file__).parent.parent/'tl_vs_scratch/stored'
 
 
-def study_of(name:str, folder:Path, sizes, data=None)->Study:
-    "Of a built-in task, or of `data`"
-    task, strategies = load_task(data or name), [o for o in STRATEGIES if o not in SLOW.get(name, ())]
-    size = PIXELS if task.medium.many == 'pictures' else None
-    return Study(task, strategies, sizes, SEEDS, settings=Settings(size=size), out=folder/name)
+def study_of(task:Task, folder:Path, sizes, pixels:int=PIXELS)->Study:
+    strategies = [o for o in STRATEGIES if o not in SLOW.get(task.name, ())]
+    size = pixels if task.medium.many == 'pictures' else None
+    return Study(task, strategies, sizes, SEEDS, settings=Settings(size=size), out=folder/task.name)
 
 
 def last_stages(k:int, color:str):
@@ -119,11 +119,11 @@ def main():
     OUT.mkdir(exist_ok=True)
     rows = []
     for name in SIZES:
-        study = study_of(name, args.studies, SIZES[name])
+        study = study_of(load_task(name), args.studies, SIZES[name])
         if not args.only_finished: study.run()
         sizes = complete(study)
         if not sizes: continue
-        study = study_of(name, args.studies, sizes)
+        study = study_of(study.task, args.studies, sizes)
         pace = paces(study)
         on_a_quiet_machine(growth_of(study), study, pace).save(OUT/f'{name}.json')
         rows.append(places(study, pace))

@@ -266,6 +266,22 @@ def test_small_studies_that_are_drawn_from_many_trainings():
     assert resampled.coverage(rng, shifted, 20, 100)['pair_width_points'] > found['pair_width_points']
 
 
+def test_situations_are_what_they_say():
+    made = import_module('benchmarks.situations')
+    for found in made.SITUATIONS:
+        task = found.task(None)
+        assert (task is None) == found.folder
+        if task is None: continue
+        assert task.name == found.name and len(task.dropped) == 0
+        for n in found.sizes: task.check_size(n)
+    away = made.drawn_by_others()
+    assert all(isinstance(away.sources[i], Path) for i in away.labelled_idxs)     # Twemoji's are files
+    assert all(isinstance(away.sources[i], np.ndarray) for i in away.test_idxs) # OpenMoji's are drawn with a font
+    assert len(set(away.ids)) == len(away) == len(made.emoji())                   # no emoji is on both sides
+    two = made.MADE['animal_or_food']()
+    assert {i: two.classes[c] for i, c in zip(two.ids, two.labels)}.items() <= dict(zip(away.ids, np.array(away.classes)[away.labels])).items()
+
+
 def test_advice_keeps_other_situations():
     advice = import_module('benchmarks.advice')
     before = [dict(task='a', n=1, old=True), dict(task='a', n=2, old=True), dict(task='b', n=1, old=True)]
