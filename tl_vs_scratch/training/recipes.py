@@ -61,7 +61,7 @@ class OneCycle(Anytime):
 @dataclass(frozen=True)
 class StageByStage(Anytime):
     "One more stage every so many steps, from the top (Howard & Ruder 2018)"
-    words = ', and as many on one more stage after it, from the top, until they are all trained'
+    words = ', one more stage at a time, from the top, each for so long'
 
     def parts(self, phase, n_stages):
         last = n_stages - phase.frozen(n_stages)
