@@ -1,6 +1,8 @@
 "The docs site: built as a reader gets it, every page opened in a browser"
 
+import os
 import re
+from pathlib import Path
 
 import browser as chromium
 import build
@@ -18,7 +20,8 @@ needs_browser = pytest.mark.skipif(bool(chromium.why_not()), reason=chromium.why
 
 @pytest.fixture(scope='module')
 def site(tmp_path_factory):
-    "The folder of the built site"
+    "The folder of the built site; `.ci/run` names the one that it has just built"
+    if 'TLVS_SITE' in os.environ: return Path(os.environ['TLVS_SITE'])
     out = tmp_path_factory.mktemp('site')
     assert build.build(out) == 0, 'the site was not built: see what Sphinx says above'
     return out
