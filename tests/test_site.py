@@ -121,7 +121,7 @@ PALE_PICTURES = '''(() => {
     for (let i = 0; i < data.length; i += 4) {
       const [r, g, b, a] = data.slice(i, i + 4), most = Math.max(r, g, b), l = light(r, g, b)
       if (a <= 200 || most - Math.min(r, g, b) > 12 || most > 240) continue
-      if (data[i - 13] > 200 && data[i + 19] > 200) continue // within a picture: four pixels aside the ground is not the page
+      if (data[i - 13] > 200 || data[i + 19] > 200) continue // of a picture: four pixels to a side the ground is not the page
       ink++
       clear += (Math.max(l, page) + .05)/(Math.min(l, page) + .05) > 2
     }
