@@ -25,6 +25,7 @@ from tl_vs_scratch.answers import shown # noqa: F401 - gives `summary` to studie
 from tl_vs_scratch.answers.curves import difference
 from tl_vs_scratch.answers.rules import prior
 from tl_vs_scratch.studies.plan import named_for
+from tl_vs_scratch.training.recipes import RESULTS_VERSION
 
 SHARES = .05, .15, .5
 ALWAYS = 'fine_tune', 'linear_probe', 'all_stages_probe', 'scratch:small', 'plain'
@@ -68,7 +69,7 @@ def situation(whole, guesses, n, whole_summary)->list[dict]:
             replay.run(share*total)
             summary, trained = replay.summary(), len(replay.results)
         taken = summary.advice.strategy
-        rows.append(dict(task=whole.task.name, n=n, share=share, seconds=share*total, best=best, taken=taken,
+        rows.append(dict(task=whole.task.name, n=n, version=RESULTS_VERSION, share=share, seconds=share*total, best=best, taken=taken,
                          regret=100*(truth[best] - truth[taken]) if taken else None, said=100*(summary.advice.shortfall or 0),
                          decided=not summary.advice.undecided, trained=trained, of=len(replay.grid),
                          contradictions=contradictions(summary, whole_summary, n)))
