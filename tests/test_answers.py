@@ -36,10 +36,11 @@ def test_tables_are_means_of_values_per_example(score):
     study = FakeStudy(CROSSING, score=score)
     values, table = study.values(), score_table(study)
     tables = {key: np.stack(list(by_seed.values())) for key, by_seed in values.items()}
-    spreads = {key: spread_of(o) for key, o in tables.items()}
+    classes = study.task.labels[study.task.test_idxs] if score == 'balanced_accuracy' else None
+    spreads = {key: spread_of(o, classes) for key, o in tables.items()}
     for row in table.itertuples():
         prior = prior_of([spread for key, spread in spreads.items() if key != (row.strategy, row.n)])
-        mean, (low, high) = score_interval(tables[row.strategy, row.n], prior, study.score.is_share)
+        mean, (low, high) = score_interval(tables[row.strategy, row.n], prior, study.score.is_share, classes)
         assert (row.score, row.low, row.high, row.seeds) == (mean, low, high, 3)
         done = study.results.query('strategy == @row.strategy and n == @row.n')
         assert row.score == pytest.approx(done.test_score.mean()) and row.gap == pytest.approx(done.overfitting_gap.mean())

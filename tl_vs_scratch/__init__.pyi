@@ -50,6 +50,7 @@ class Score:
     per_example: Callable
     guessing: Callable
     guess_title: str
+    by_class: bool = ...
     @property
     def is_share(self) -> bool:
         "Does it run from 0 to 1?"
@@ -524,10 +525,10 @@ def load_model(folder, body = ...) -> Model:
 def save_model(folder, model: Model) -> Path:
     "Write a model as data, and no pickle"
 
-def accuracy_interval(values: ndarray, prior: Prior | None = ..., share: bool | None = ...) -> tuple:
+def accuracy_interval(values: ndarray, prior: Prior | None = ..., share: bool | None = ..., classes = ...) -> tuple:
     "Mean score with its 95% interval over seeds and test examples"
 
-def score_interval(values: ndarray, prior: Prior | None = ..., share: bool | None = ...) -> tuple:
+def score_interval(values: ndarray, prior: Prior | None = ..., share: bool | None = ..., classes = ...) -> tuple:
     "Mean score with its 95% interval over seeds and test examples"
 
 def paired_difference(a: ndarray, b: ndarray, prior: Prior | None = ..., share: bool | None = ..., among: int = ...) -> tuple:

@@ -12,7 +12,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from .curves import label_efficiency
+from .curves import classes_apart, label_efficiency
 from .intervals import score_interval
 from .plots import axes, legend, line_style, line_with_band, size_axis
 from .captions import probe_sentence, probe_title
@@ -89,7 +89,7 @@ class ProbeCurve:
         "A row per number of labels: n, seeds, score, low, high (95% over seeds and test examples)"
         rows = []
         for n, values in self.values.items():
-            mean, ends = score_interval(values, share=self.score.is_share)
+            mean, ends = score_interval(values, None, self.score.is_share, classes_apart(self))
             low, high = ends or (np.nan, np.nan)
             rows.append(dict(n=n, seeds=len(values), score=mean, low=low, high=high))
         return pd.DataFrame(rows, columns='n seeds score low high'.split())

@@ -73,6 +73,7 @@ class Score:
     per_example:Callable  # Outputs (..., n_examples, n_classes) and targets (n_examples,) to values (..., n_examples)
     guessing:Callable     # Labels of the labelled examples, targets, number of classes: what a guess gets
     guess_title:str       # What that guess is
+    by_class:bool=False   # Do all classes count alike, however many examples each has?
 
     @property
     def is_share(self)->bool: # Then it is shown in per cent
@@ -124,7 +125,7 @@ class Score:
 # %% ../../nbs/tasks/00_scores.ipynb #accuracy-score-accuracy-accu
 ACCURACY = Score('accuracy', 'accuracy', 'points', True, is_right, guess_right, 'most frequent class')
 BALANCED = Score('balanced_accuracy', 'balanced accuracy', 'points', True, is_right_balanced, guess_right_balanced,
-                 'always the same class')
+                 'always the same class', by_class=True)
 LOG_LOSS = Score('log_loss', 'log loss', 'nats', False, surprise, guess_surprise, 'class frequencies as probabilities')
 SCORES = {score.name: score for score in (ACCURACY, BALANCED, LOG_LOSS)}
 
