@@ -49,7 +49,8 @@ def expected_words(medium, expected:dict, score:Score)->str:
     "What the study says of the strategy"
     said = f"The study measured the strategy {plain(expected['strategy'])} with {expected['n']:,} labels: " \
            f"{score.title} {score.say(expected['mean'])}"
-    stopped = '; they were stopped while still learning, so it may well do better' if expected.get('stopped') else ''
+    who = 'it was' if expected['seeds'] == 1 else 'they were'
+    stopped = f'; {who} stopped while still learning, so it may well do better' if expected.get('stopped') else ''
     if expected['low'] is None:
         return f"{said} in {counted(expected['seeds'], 'training')}, too few for an interval{stopped}."
     ends = f"{score.say(expected['low'])} to {score.say(expected['high'])}"

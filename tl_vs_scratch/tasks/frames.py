@@ -88,9 +88,9 @@ def cells(column:pd.Series)->list[str]:
 
 def check_column(names:list, name:str, what:str, where:str):
     "Stop with one sentence where a table has no column of this name"
+    remedy = meant(name, names) or f" Say which one it is: {what}='...', or --{what} in a terminal."*bool(names)
     if name not in names: raise ValueError(
-        f"{where} has no column '{name}' for the {what}; its columns are {', '.join(names) or 'none'}."
-        + meant(name, names))
+        f"{where} has no column '{name}' for the {what}; its columns are {', '.join(names) or 'none'}.{remedy}")
 
 def column_of(table:pd.DataFrame, name:str, what:str, where:str)->list[str]:
     "The cells of a column; raises ValueError with one sentence where there is none of this name"
