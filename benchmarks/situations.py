@@ -10,24 +10,29 @@ from tl_vs_scratch.tasks.sources import load_task
 from tl_vs_scratch.tasks.task import Task, make_task
 
 
-def made_of(name:str, task:Task, sources:list, ids:list, labels, classes:list, is_test)->Task:
+def rows_of(task:Task, idxs)->list:
+    "Source, id, class, and whether it is of the test, of some examples"
+    return [(task.sources[i], task.ids[i], task.classes[task.labels[i]], task.is_test[i]) for i in idxs]
+
+
+def made_of(name:str, task:Task, classes:list, rows:list)->Task:
+    "A task of such rows; all else as in another one"
+    sources, ids, names, is_test = zip(*rows)
+    labels = [classes.index(o) for o in names]
     return make_task(name, sources, ids, labels, classes, task.medium, is_test=is_test, credit=task.credit)
 
 
 def drawn_by_others()->Task:
     "What one artist drew is labelled; the test is of other things, as another one drew them"
     here, there = emoji(), emoji('openmoji')
-    sides = (here, here.labelled_idxs), (there, there.test_idxs)
-    sources, ids, labels, is_test = zip(*((task.sources[i], task.ids[i], task.labels[i], task.is_test[i]) for task, idxs in sides for i in idxs))
-    return made_of('drawn_by_others', here, sources, ids, labels, here.classes, is_test)
+    rows = rows_of(here, here.labelled_idxs) + rows_of(there, there.test_idxs)
+    return made_of('drawn_by_others', here, here.classes, rows)
 
 
 def classes_of(task:Task, name:str, *classes:str)->Task:
     "Some of a task's classes; the same examples are the test"
     numbers = [task.classes.index(c) for c in classes]
-    idxs = np.flatnonzero(np.isin(task.labels, numbers))
-    labels = [numbers.index(task.labels[i]) for i in idxs]
-    return made_of(name, task, [task.sources[i] for i in idxs], [task.ids[i] for i in idxs], labels, classes, task.is_test[idxs])
+    return made_of(name, task, classes, rows_of(task, np.flatnonzero(np.isin(task.labels, numbers))))
 
 
 MADE = dict( # name -> a function that makes the task

@@ -112,8 +112,8 @@ def spread_costs(ax, costs):
     low, high = costs.min(), costs.max()
     if low <= 0 or high <= 1.5*low: return
     ax.set_xscale('log')
-    ticks = [low]
+    ticks, apart = [low], max(1.3, (high/low)**.12) # an eighth of the axis
     for value in sorted(costs):
-        if value > 1.3*ticks[-1]: ticks.append(value)
+        if value > apart*ticks[-1]: ticks.append(value)
     ax.set_xticks(ticks, [f'{value:.3g}' for value in ticks])
     ax.xaxis.set_minor_formatter(NullFormatter())

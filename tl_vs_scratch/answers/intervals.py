@@ -29,6 +29,7 @@ class Spread:
         "How many independent numbers say what a seed does"
         return self.shape[0] - 1
 
+# %% ../../nbs/answers/01_intervals.ipynb #spread-squares
 def squares_of(table:np.ndarray)->tuple: # Mean squares of the examples and of the rest
     "How much the examples of one class vary, and what seeds make of them"
     n_seeds, n_examples = table.shape
@@ -46,6 +47,7 @@ def groups_of(
         if counts.min() > 1: return [np.flatnonzero(which == c) for c in range(len(counts))]
     return [np.arange(n_examples)]
 
+# %% ../../nbs/answers/01_intervals.ipynb #spread-of-table
 def spread_of(
     table:np.ndarray,            # Values, (seeds, examples); at least two of each
     classes:np.ndarray|None=None # Each example's class, (examples,), where all classes count alike: see below

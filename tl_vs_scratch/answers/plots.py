@@ -156,9 +156,9 @@ def _cost_axis(
     low:float,  # The smallest cost
     high:float  # The largest
 ):
-    "Logarithmic where the costs lie apart, labelled at powers of ten and at some digits between them"
+    "Logarithmic where the costs lie apart, labelled at powers of ten and, where there is room, at some digits between"
     if high <= 1.5*low: return ax.locator_params(axis='x', nbins=5) # too close for a logarithm's ticks
-    digits = '25' if high > 8*low else '23468'
+    digits = '' if high > 300*low else '25' if high > 8*low else '23468'
     ax.set_xscale('log')
     ax.xaxis.set_major_formatter(lambda v, _: f'{v:g}')
     ax.xaxis.set_minor_formatter(lambda v, _: f'{v:g}' if f'{v:.2e}'[0] in digits else '')

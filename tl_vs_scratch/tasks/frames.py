@@ -88,8 +88,10 @@ def cells(column:pd.Series)->list[str]:
 
 def check_column(names:list, name:str, what:str, where:str):
     "Stop with one sentence where a table has no column of this name"
-    remedy = meant(name, names) or f" Say which one it is: {what}='...', or --{what} in a terminal."*bool(names)
-    if name not in names: raise ValueError(
+    if name in names: return
+    by = 'split' if what == 'side' else what
+    remedy = meant(name, names) or (f" Say which one it is: {by}='...', or --{by} in a terminal." if names else '')
+    raise ValueError(
         f"{where} has no column '{name}' for the {what}; its columns are {', '.join(names) or 'none'}.{remedy}")
 
 def column_of(table:pd.DataFrame, name:str, what:str, where:str)->list[str]:
